@@ -1,0 +1,152 @@
+"""Pure: what a model gave becomes checked arguments, or one line that says how to mend it.
+
+No message repeats a value: it may be personal, and it may be written to be read by the model.
+"""
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from cio_mcp.catalog.params import Params
+from cio_mcp.errors import InvalidArguments
+
+P = TypeVar("P", bound=Params)
+
+DEPTH = 20
+"""Arguments nest about five levels; deeper ones are refused before a recursive reader meets them."""
+NODES = 250_000
+"""Values in one call: the largest legal one, 10,000 people of a broadcast with their data, has fewer."""
+# JSON numbers beyond this lose digits in most readers (RFC 8259, section 6).
+LARGEST_INTEGER = 2**63
+REPORTED = 3
+"""Mistakes told at once: enough to mend a call in one go, few enough to read."""
+
+
+def validate(tool: str, params: type[P], given: Mapping[str, Any] | None) -> P:
+    """Return the checked arguments of a tool; raises InvalidArguments with the field, the reason and the remedy."""
+    arguments = dict(given or {})
+    problem = _unspeakable(arguments)
+    if problem:
+        raise _invalid(tool, [problem])
+    try:
+        return params.model_validate(arguments)
+    except ValidationError as error:
+        raise _invalid(tool, [_explain(params, line) for line in _distinct(error)]) from None
+
+
+def _invalid(tool: str, problems: Sequence[str]) -> InvalidArguments:
+    more = f" (and {len(problems) - REPORTED} more)" if len(problems) > REPORTED else ""
+    return InvalidArguments(
+        f"{tool}: {'; '.join(problems[:REPORTED])}{more}. Nothing was sent.",
+        next_step="Mend the named arguments and call again.",
+    )
+
+
+def _unspeakable(arguments: dict[str, Any]) -> str | None:
+    """Find what JSON on the wire cannot carry; walks without recursion, so no depth can harm it."""
+    stack: list[tuple[Any, str, int]] = [(arguments, "", 0)]
+    nodes = 0
+    while stack:
+        value, path, depth = stack.pop()
+        nodes += 1
+        if nodes > NODES:
+            return f"{_argument(path)}: more than {NODES:,} values in one call; send less at once"
+        if depth > DEPTH:
+            return f"{_argument(path)}: nested more than {DEPTH} levels deep"
+        problem = _unspeakable_value(value)
+        if problem:
+            return f"{path or 'arguments'}: {problem}"
+        if isinstance(value, dict):
+            stack.extend((member, f"{path}.{name}" if path else name, depth + 1) for name, member in value.items())
+            stack.extend((name, path, depth + 1) for name in value)
+        elif isinstance(value, list):
+            stack.extend((item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value))
+    return None
+
+
+def _argument(path: str) -> str:
+    return path.split(".", 1)[0].split("[", 1)[0] or "arguments"
+
+
+def _unspeakable_value(value: Any) -> str | None:
+    match value:
+        case str():
+            return None if _is_unicode(value) else "holds half of a character (a lone surrogate); send whole text"
+        case float() if not math.isfinite(value):
+            return "is no number that JSON can carry"
+        case int() if not -LARGEST_INTEGER <= value < LARGEST_INTEGER:
+            return "is too large a number; send it as text"
+        case _:
+            return None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _distinct(error: ValidationError) -> Iterable[Any]:
+    """Yield one mistake per place: a union reports one for each of its members."""
+    seen = set[tuple[int | str, ...]]()
+    for line in error.errors(include_url=False, include_context=True, include_input=True):
+        place = line["loc"][:1] if line["type"] == "union_error" else line["loc"]
+        if place not in seen:
+            seen.add(place)
+            yield line
+
+
+def _explain(params: type[Params], line: Mapping[str, Any]) -> str:
+    place = _place(line["loc"])
+    known = {info.alias or name: info for name, info in params.model_fields.items()}
+    match line["type"]:
+        case "extra_forbidden":
+            return _unknown(line["loc"], known)
+        case "missing":
+            info = known.get(str(line["loc"][0]))
+            return f"{place} is required" + (f" ({info.description})" if info and len(line["loc"]) == 1 else "")
+        case "literal_error":
+            return f"{place} {_choice(line)}"
+        case "value_error":
+            reason = str(line["ctx"]["error"])
+            return f"{place} {reason}" if place else reason
+        case _:
+            return f"{place} {_plain(line['msg'])}"
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    path = ""
+    for step in loc:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+    return path
+
+
+def _unknown(loc: tuple[int | str, ...], known: Iterable[str]) -> str:
+    name, valid = str(loc[-1]), list(known)
+    close = difflib.get_close_matches(name.lower(), [option.lower() for option in valid], n=1, cutoff=0.6)
+    nearest = next((option for option in valid if close and option.lower() == close[0]), None)
+    hint = f"did you mean {nearest}?" if nearest else f"it takes {', '.join(valid) or 'no arguments'}"
+    return f"unknown argument {shown(name)}: {hint}"
+
+
+def _choice(line: Mapping[str, Any]) -> str:
+    expected = line["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+    given = line["input"]
+    close = difflib.get_close_matches(given.lower(), expected.split(", "), n=1) if isinstance(given, str) else []
+    return f"must be one of {expected}" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def _plain(message: str) -> str:
+    """Turn pydantic's "Input should be a valid string" into the end of our sentence."""
+    return message.replace("Input should be", "must be", 1).replace("Value should have", "must have", 1)
+
+
+def shown(name: str) -> str:
+    """Quote a name that somebody else chose: printable, short, on one line."""
+    printable = "".join(character if character.isprintable() else "?" for character in name[:40])
+    return f"'{printable}'" + ("..." if len(name) > 40 else "")  # noqa: PLR2004

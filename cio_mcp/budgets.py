@@ -1,0 +1,94 @@
+"""One limiter per credential and published limit, and the slots that a request holds in them."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from cio_mcp.catalog.endpoint import Bucket
+from cio_mcp.errors import Throttled
+from cio_mcp.limiter import Budget, Overdue, Permit, Rate, WindowLimiter
+
+
+class Slots:
+    """What one attempt holds: a permit of every bucket it counts against."""
+
+    def __init__(self, permits: Iterable[tuple[WindowLimiter, Permit]]) -> None:
+        self._held = tuple(permits)
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for them."""
+        return sum(permit.waited for _, permit in self._held)
+
+    def written(self) -> None:
+        """Note that the whole request has left."""
+        for _, permit in self._held:
+            permit.written()
+
+    def responded(self) -> None:
+        """Note that the answer has begun."""
+        for _, permit in self._held:
+            permit.responded()
+
+    def close(self) -> None:
+        """Give back what was not used; safe to call twice."""
+        for _, permit in self._held:
+            permit.close()
+
+    def penalize(self, retry_after: float | None) -> None:
+        """Pause and lower every bucket the refused request counted against."""
+        for limiter, _ in self._held:
+            limiter.penalize(retry_after)
+
+
+class Budgets:
+    """The limiters of one workspace, made when a credential is first used."""
+
+    def __init__(self, rates: Mapping[Bucket, Rate], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rates = rates
+        self._clock = clock
+        self._limiters: dict[tuple[str, Bucket], WindowLimiter] = {}
+
+    def limiter(self, credential: str, bucket: Bucket) -> WindowLimiter:
+        """Return the limiter of a credential's bucket."""
+        key = (credential, bucket)
+        if key not in self._limiters:
+            self._limiters[key] = WindowLimiter(self._rates[bucket], name=f"{credential}/{bucket}", clock=self._clock)
+        return self._limiters[key]
+
+    async def acquire(self, credential: str, buckets: Iterable[Bucket], *, max_wait: float) -> Slots:
+        """Wait for a slot in every bucket, in the order given, at most `max_wait` seconds in all.
+
+        The scarcest bucket stands first, so that nothing is held while waiting for it. Raises Throttled at
+        once when the wait is known to be longer, and gives back what it held.
+        """
+        deadline = self._clock() + max_wait
+        held: list[tuple[WindowLimiter, Permit]] = []
+        try:
+            for bucket in buckets:
+                limiter = self.limiter(credential, bucket)
+                held.append((limiter, await _permit(limiter, max(0.0, deadline - self._clock()))))
+        except BaseException:
+            Slots(held).close()
+            raise
+        return Slots(held)
+
+    def snapshot(self) -> list[Budget]:
+        """Return the state of every bucket in use."""
+        return [limiter.snapshot() for limiter in self._limiters.values()]
+
+
+async def _permit(limiter: WindowLimiter, max_wait: float) -> Permit:
+    try:
+        return await limiter.acquire(max_wait=max_wait)
+    except Overdue as overdue:
+        raise _throttled(limiter, overdue.wait, max_wait) from None
+
+
+def _throttled(limiter: WindowLimiter, wait: float, max_wait: float) -> Throttled:
+    budget = limiter.snapshot()
+    return Throttled(
+        f"The budget {budget.name} ({budget.limit} per {budget.window:g} s) is used up: the next slot comes free in "
+        f"{wait:.1f} s, later than this call may take ({max_wait:.0f} s left). Nothing was sent.",
+        next_step=f"Call again in {wait:.0f} seconds, or do something else meanwhile.",
+        retry_after=wait,
+    )

@@ -1,0 +1,85 @@
+"""JSON as it arrives in arguments: as a value or, from some clients, as text; what may be sent on, and its size."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+
+JsonCheck = Callable[[Any], Any]
+
+
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("names a member twice")
+    return members
+
+
+def _reject_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+DEPTH = 20
+"""Arguments nest about five levels; deeper ones are refused before a recursive reader meets them."""
+
+
+def check_depth(value: Any) -> None:
+    """Raise ValueError if objects and lists nest too deeply; walks without recursion."""
+    level = [value]
+    for _ in range(DEPTH + 1):
+        level = [inner for outer in level for inner in _members(outer)]
+        if not level:
+            return
+    raise ValueError(f"is nested more than {DEPTH} levels deep")
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def parsed(value: Any) -> Any:
+    """Read JSON text where an object or a list is due: some clients send nested arguments as text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        found = json.loads(value, object_pairs_hook=_reject_duplicates, parse_constant=_reject_constant)
+    except (json.JSONDecodeError, RecursionError):
+        raise ValueError("must be a JSON object or list, not text") from None
+    check_depth(found)
+    return found
+
+
+def json_size(value: Any) -> int:
+    """Return the bytes of a value as compact UTF-8 JSON; raise ValueError for what JSON cannot carry."""
+    try:
+        return len(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("holds half a character (a lone surrogate)") from None
+    except (TypeError, ValueError):
+        raise ValueError("holds a value that JSON cannot carry, such as NaN") from None
+
+
+def json_at_most(limit: int) -> JsonCheck:
+    """Bound a value by the bytes of its compact JSON."""
+
+    def check(value: Any) -> Any:
+        size = json_size(value)
+        if size > limit:
+            raise ValueError(f"has {size:,} bytes as JSON, at most {limit:,} are taken")
+        return value
+
+    return check
+
+
+def sendable(value: Any) -> Any:
+    """Refuse what JSON cannot carry before anything is decided about the call."""
+    json_size(value)
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], BeforeValidator(parsed), AfterValidator(sendable)]

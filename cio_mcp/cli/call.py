@@ -1,0 +1,79 @@
+"""`cio-mcp call`: one tool, called as an agent would, through MCP."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+import anyio
+from mcp import Client, types
+from mcp.shared.exceptions import MCPError
+
+from cio_mcp.cli.wiring import log_to_stderr, settings_of, workspace
+from cio_mcp.server import META, build_server
+from cio_mcp.settings import Settings, SettingsError, flags_given
+
+FAILED = 1
+UNKNOWN_OUTCOME = 3
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Call the tool; the exit code is 0 done, 1 refused or failed, 2 wrong usage, 3 outcome unknown."""
+    settings = settings_of(flags_given(arguments))
+    given = _object(sys.stdin.read() if arguments.arguments == "-" else arguments.arguments)
+    log_to_stderr("error" if settings.log_level == "info" else settings.log_level)
+    try:
+        result = anyio.run(_called, settings, arguments.tool, given)
+    except MCPError as error:
+        sys.stderr.write(f"cio-mcp: {error.error.message}\n")
+        return FAILED
+    data = result.structured_content or {}
+    if arguments.json:
+        told = {"is_error": bool(result.is_error), "result": data, "_meta": result.meta or {}}
+        sys.stdout.write(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    elif result.is_error:
+        sys.stderr.write(_for_people(data["error"]))
+    else:
+        sys.stdout.write(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        sys.stderr.write(_about((result.meta or {}).get(META, {})))
+    return _exit_code(data) if result.is_error else 0
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"the arguments are no JSON ({error}); write for example '{{\"segment_id\": 1}}'") from None
+    if not isinstance(given, dict):
+        raise SettingsError("the arguments must be a JSON object, such as '{\"segment_id\": 1}'")
+    return given
+
+
+async def _called(settings: Settings, tool: str, given: dict[str, Any]) -> types.CallToolResult:
+    result: types.CallToolResult | MCPError
+    async with workspace(settings) as pipeline, Client(build_server(pipeline)) as client:
+        try:
+            result = await client.call_tool(tool, given)
+        except MCPError as error:  # raised inside, it would come wrapped in exception groups
+            result = error
+    if isinstance(result, MCPError):
+        raise result
+    return result
+
+
+def _for_people(error: dict[str, Any]) -> str:
+    more = {name: value for name, value in error.items() if name not in ("code", "message", "next_step")}
+    lines = [f"{error['code']}: {error['message']}", f"  next: {error['next_step']}"]
+    lines += [f"  {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in more.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _about(meta: dict[str, Any]) -> str:
+    if not meta.get("credential"):
+        return ""
+    budgets = ", ".join(f"{b['name']} {b['available']} of {b['limit']} left" for b in meta["budgets"])
+    return f"({meta['attempts']} attempt, {meta['waited_seconds']} s waited, {meta['credential']} key; {budgets})\n"
+
+
+def _exit_code(data: dict[str, Any]) -> int:
+    return UNKNOWN_OUTCOME if data.get("error", {}).get("code") == "outcome_unknown" else FAILED

@@ -1,0 +1,113 @@
+"""What can be typed, and what `--help` says of it."""
+
+import argparse
+from collections.abc import Callable, Sequence
+
+from cio_mcp import __version__
+from cio_mcp.settings import add_flags
+
+EPILOG = """\
+credentials come from the environment, each also as NAME_FILE with the path of a file:
+  CUSTOMERIO_SITE_ID and CUSTOMERIO_TRACK_API_KEY       Track API: write people and events
+  CUSTOMERIO_APP_API_KEY                                App API: read, send, manage
+  CUSTOMERIO_SERVICE_ACCOUNT_TOKEN, CUSTOMERIO_WORKSPACE_ID
+                                                        instead of the App key, transactional sends only
+  CUSTOMERIO_REGION                                     us (default) or eu
+  CUSTOMERIO_TRACK_URL, CUSTOMERIO_APP_URL              other hosts: customer.io or loopback only
+
+first steps:
+  cio-mcp demo                      see it work; no keys, no network
+  cio-mcp doctor                    check your keys
+  cio-mcp call list_segments        call a tool as an agent would
+"""
+
+COMMANDS: dict[str, str] = {
+    "serve": "serve MCP over stdio (the default), or with --http over streamable HTTP",
+    "call": "call one tool, as an agent would, and print its result",
+    "tools": "list the tools",
+    "doctor": "check keys, region, reach and limits, and say how to mend what is wrong",
+    "demo": "show the main job in ten seconds: a real MCP client against a Customer.io on this machine",
+    "sandbox": "run that Customer.io alone, over HTTP",
+}
+"""Every command is a module of this package with a function `run(arguments) -> int`."""
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; without a command it is `serve`."""
+    words = list(argv)
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
+        words.insert(0, "serve")
+    return _parser().parse_args(words)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cio-mcp",
+        description="Customer.io for AI agents: an MCP server with one tool per API operation.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"cio-mcp {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            epilog=EPILOG if name in ("serve", "call", "doctor") else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        _ARGUMENTS[name](command)
+    return parser
+
+
+def _serve_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--http", metavar="[HOST:]PORT", help="serve streamable HTTP there instead of stdio; loopback addresses only"
+    )
+    add_flags(command)
+
+
+def _call_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("tool", metavar="TOOL", help="the tool's name; `cio-mcp tools` lists them")
+    command.add_argument(
+        "arguments",
+        metavar="JSON",
+        nargs="?",
+        default="{}",
+        help="its arguments as a JSON object; - reads them from stdin",
+    )
+    command.add_argument("--json", action="store_true", help="print result, error and facts about the call as JSON")
+    add_flags(command)
+
+
+def _tools_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print the whole list as clients get it")
+    add_flags(command)
+
+
+def _doctor_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print the findings as JSON")
+    add_flags(command)
+
+
+def _demo_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print every step as one JSON line")
+
+
+def _sandbox_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=int, default=8025, help="port on 127.0.0.1; 0 takes a free one (default: 8025)")
+    command.add_argument("--region", choices=("us", "eu"), default="us", help="where its account lives (default: us)")
+    command.add_argument("--empty", action="store_true", help="start without the sample people, segments and campaigns")
+
+
+_ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "serve": _serve_arguments,
+    "call": _call_arguments,
+    "tools": _tools_arguments,
+    "doctor": _doctor_arguments,
+    "demo": _demo_arguments,
+    "sandbox": _sandbox_arguments,
+}

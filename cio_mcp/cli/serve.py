@@ -1,0 +1,73 @@
+"""`cio-mcp serve`: the MCP server, over stdio or streamable HTTP."""
+
+import argparse
+import gc
+import os
+import sys
+
+import anyio
+
+from cio_mcp.cli.wiring import log_to_stderr, settings_of, workspace
+from cio_mcp.server import build_server
+from cio_mcp.settings import Settings, SettingsError, flags_given
+from cio_mcp.transports import serve_http, serve_stdio
+
+LOOPBACK = "127.0.0.1"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until the client is gone or a signal comes."""
+    settings = settings_of(flags_given(arguments))
+    address = _address(arguments.http) if arguments.http else None
+    log = log_to_stderr(settings.log_level)
+    if settings.sandbox:
+        log.info("sandbox: nothing leaves this machine")
+    code = anyio.run(_stdio, settings) if address is None else anyio.run(_http, settings, *address)
+    sys.stderr.flush()
+    # A thread may still wait for standard input, which nothing can interrupt; everything else is closed.
+    os._exit(code)
+
+
+async def _stdio(settings: Settings) -> int:
+    async with workspace(settings) as pipeline:
+        _warn_without_keys(settings, pipeline.credentials.names)
+        server = build_server(pipeline)
+        _settle_memory()
+        return await serve_stdio(server)
+
+
+async def _http(settings: Settings, host: str, port: int) -> int:
+    async with workspace(settings) as pipeline:
+        _warn_without_keys(settings, pipeline.credentials.names)
+        server = build_server(pipeline)
+        _settle_memory()
+        try:
+            await serve_http(server, host=host, port=port, ready=lambda url: _say(f"cio-mcp serves MCP at {url}"))
+        except ValueError as error:
+            raise SettingsError(f"--http: {error}") from None
+    return 0
+
+
+def _settle_memory() -> None:
+    """Keep the collector away from what lives as long as the process: its full runs cost tens of milliseconds."""
+    gc.collect()
+    gc.freeze()
+
+
+def _warn_without_keys(settings: Settings, names: tuple[str, ...]) -> None:
+    if not names:
+        _say("cio-mcp: no credential is set, so every call will say which one it needs; see `cio-mcp --help`")
+    if settings.service_account_token and settings.workspace_id is None:
+        _say("cio-mcp: CUSTOMERIO_SERVICE_ACCOUNT_TOKEN also needs CUSTOMERIO_WORKSPACE_ID")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004 - the largest port
+        raise SettingsError(f"--http must be PORT or HOST:PORT, such as {LOOPBACK}:8000")
+    return host.strip("[]") or LOOPBACK, int(port)

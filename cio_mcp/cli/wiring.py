@@ -1,0 +1,96 @@
+"""Makes the objects that everything else is handed."""
+
+import logging
+import os
+import random
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+from ulid import ULID
+
+from cio_mcp.budgets import Budgets
+from cio_mcp.catalog import CATALOG
+from cio_mcp.credentials import Credentials
+from cio_mcp.delivery import Delivery, Effects
+from cio_mcp.gateway import Gateway, new_client
+from cio_mcp.ledger import Ledger, LogLedger
+from cio_mcp.pipeline import Pipeline
+from cio_mcp.policy import Policy
+from cio_mcp.secret import Secret
+from cio_mcp.settings import Settings, SettingsError, load
+
+SANDBOX_URL = "http://127.0.0.1"
+"""Never connected to: with --sandbox, requests are answered in this process."""
+
+
+class _Discreet(logging.Formatter):
+    """Names the kind of an exception; its text and its traceback may hold what was sent."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return f"({ei[0].__name__})"
+
+
+def log_to_stderr(level: str) -> logging.Logger:
+    """Send our records to standard error, and of libraries only what is wrong; return our logger."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Discreet("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)  # the HTTP client would log whole URLs, with people's addresses, at info
+    ours = logging.getLogger("cio_mcp")
+    ours.setLevel(level.upper())
+    return ours
+
+
+def settings_of(flags: Mapping[str, str]) -> Settings:
+    """Read the settings of this process, and check that the areas named exist."""
+    settings = load(os.environ, flags)
+    known = {area.name for area in CATALOG.areas}
+    named = (settings.areas or frozenset()) | {grant.area for grant in settings.grant or ()} - {"*"}
+    if unknown := sorted(named - known):
+        raise SettingsError(f"unknown area {unknown[0]!r}: the areas are {', '.join(sorted(known))}")
+    return settings
+
+
+@asynccontextmanager
+async def workspace(settings: Settings, ledger: Ledger | None = None) -> AsyncIterator[Pipeline]:
+    """Open everything that calls of one workspace need, and close it again."""
+    async with AsyncExitStack() as stack:
+        transport: httpx2.AsyncBaseTransport | None = None
+        if settings.sandbox:
+            settings, transport = await _sandboxed(settings, stack)
+        loopback = not settings.track_base.startswith("https") or not settings.app_base.startswith("https")
+        client = await stack.enter_async_context(new_client(transport, loopback=loopback))
+        budgets = Budgets(settings.rates)
+        effects = Effects(mint=lambda: str(ULID()), jitter=random.random)
+        yield Pipeline(
+            catalog=CATALOG,
+            policy=Policy(areas=settings.areas, read_only=settings.read_only, grants=settings.grant),
+            credentials=Credentials(settings),
+            budgets=budgets,
+            delivery=Delivery(budgets=budgets, gateway=Gateway(client), effects=effects),
+            ledger=ledger or LogLedger(logging.getLogger("cio_mcp.calls")),
+            time_budget=settings.time_budget,
+            result_tokens=settings.result_tokens,
+        )
+
+
+async def _sandboxed(settings: Settings, stack: AsyncExitStack) -> tuple[Settings, httpx2.AsyncBaseTransport]:
+    from cio_mcp.sandbox import Keys, create_app  # noqa: PLC0415 - only those who use it pay for its import
+
+    keys = Keys()
+    app = create_app(keys=keys)
+    await stack.enter_async_context(app.router.lifespan_context(app))
+    inside = replace(
+        settings,
+        site_id=Secret(keys.site_id),
+        track_api_key=Secret(keys.track_api_key),
+        app_api_key=Secret(keys.app_api_key),
+        track_url=SANDBOX_URL,
+        app_url=SANDBOX_URL,
+    )
+    return inside, httpx2.ASGITransport(app=app, raise_app_exceptions=False)

@@ -1,0 +1,137 @@
+"""One request brought to its end: slots, attempts, and what is known when no more may follow."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from cio_mcp.budgets import Budgets, Slots
+from cio_mcp.catalog.endpoint import Access, Endpoint, Repeat
+from cio_mcp.credentials import Lease
+from cio_mcp.gateway import Gateway, Lost, Unsent
+from cio_mcp.retry import Fault, decide, fault_of, retry_after
+from cio_mcp.wire import Answer, Request
+
+ATTEMPT_SECONDS = 15.0
+"""What may be tried again must not use up the whole call; Customer.io's own clients wait 10 to 30 s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """What a call asks of the world besides the network."""
+
+    mint: Callable[[], str]
+    """Makes a new ULID."""
+    jitter: Callable[[], float]
+    """Returns a number in [0, 1)."""
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+
+
+@dataclass(slots=True, kw_only=True)
+class Course:
+    """How a call goes: filled in on the way, told to the caller and to the ledger at the end."""
+
+    operation: str
+    started: float
+    deadline: float
+    attempts: int = 0
+    waited: float = 0.0
+    credential: str | None = None
+    status: int | None = None
+    unsettled: bool = False
+    """A write has left, and its outcome is not known."""
+    budgets: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is to be delivered, with which credential, and what a repeat of it would do."""
+
+    endpoint: Endpoint
+    repeat: Repeat
+    request: Request
+    lease: Lease
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something."""
+        return self.endpoint.access is not Access.READ
+
+
+class Undelivered(Exception):
+    """No final answer came, and no further attempt may be made."""
+
+    def __init__(self, fault: Fault, reason: str, *, status: int | None = None, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.fault = fault
+        self.reason = reason
+        self.status = status
+        self.wait = wait
+        """Seconds that Customer.io asked to wait, for a 429."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Makes the attempts of a call: each within the limits, and only as many as can do no harm."""
+
+    budgets: Budgets
+    gateway: Gateway
+    effects: Effects
+
+    async def deliver(self, job: Job, course: Course) -> Answer:
+        """Return the final answer of Customer.io; raises Undelivered, Oversized or Throttled."""
+        while True:
+            slots = await self.budgets.acquire(job.lease.name, job.endpoint.buckets, max_wait=self.left(course))
+            course.waited += slots.waited
+            outcome = await self._attempt(job, slots, course)
+            if isinstance(outcome, Answer):
+                return outcome
+            if outcome.fault is Fault.THROTTLED:
+                slots.penalize(outcome.wait)
+            delay = self._delay(job, outcome, course)
+            if delay is None or delay >= self.left(course):
+                raise outcome
+            # After a 429 the bucket itself waits, in line with everybody else's calls.
+            await self.effects.sleep(0 if outcome.fault is Fault.THROTTLED else delay)
+
+    def _delay(self, job: Job, outcome: Undelivered, course: Course) -> float | None:
+        return decide(
+            job.repeat,
+            outcome.fault,
+            attempt=course.attempts,
+            jitter=self.effects.jitter(),
+            retry_after=outcome.wait,
+        ).delay
+
+    async def _attempt(self, job: Job, slots: Slots, course: Course) -> Answer | Undelivered:
+        """Make one attempt; a write that is under way is brought to its end, whoever gives up on it meanwhile."""
+        once = job.repeat in (Repeat.NEVER, Repeat.PER_ITEM)
+        seconds = self.left(course) if once else min(ATTEMPT_SECONDS, self.left(course))
+        course.attempts += 1
+        course.unsettled = job.writes
+        with anyio.CancelScope(shield=job.writes):
+            outcome = await self._exchange(job, slots, seconds)
+        course.status = outcome.status
+        lost = isinstance(outcome, Undelivered) and outcome.fault in (Fault.FAILED, Fault.LOST)
+        course.unsettled = job.writes and lost
+        return outcome
+
+    async def _exchange(self, job: Job, slots: Slots, seconds: float) -> Answer | Undelivered:
+        try:
+            answer = await self.gateway.exchange(job.request, job.lease, slots, timeout=seconds)
+        except Unsent as error:
+            return Undelivered(Fault.UNSENT, str(error))
+        except Lost as error:
+            return Undelivered(Fault.LOST, str(error), status=error.status)
+        fault = fault_of(answer.status)
+        if fault is None:
+            return answer
+        wait = retry_after(answer.headers.get("retry-after"))
+        return Undelivered(fault, f"it answered {answer.status}", status=answer.status, wait=wait)
+
+    def left(self, course: Course) -> float:
+        """Return the seconds that the call may still take."""
+        return max(0.0, course.deadline - self.effects.now())

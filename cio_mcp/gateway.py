@@ -1,0 +1,170 @@
+"""One attempt on the wire: what left, what came back, and nothing else."""
+
+import zlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import anyio
+import httpx2
+
+from cio_mcp import __version__
+from cio_mcp.budgets import Slots
+from cio_mcp.credentials import Lease
+from cio_mcp.wire import Answer, Request
+
+REPLY_BYTES = 10_000_000
+"""Decoded bytes read of one answer: Customer.io's largest page, 30,000 people, has about 3 MB."""
+# Customer.io may close an idle connection while a request is on its way to it, which looks like a lost answer;
+# connections that idled for longer than this are not used again.
+KEEPALIVE_SECONDS = 2.0
+CONNECTIONS = 100
+
+
+class Unsent(Exception):
+    """The request provably never left."""
+
+
+class Lost(Exception):
+    """The request left, and no whole answer came; `status` is set if at least the answer's head did."""
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Oversized(Exception):
+    """The answer is larger than `REPLY_BYTES`, or packed in a way that cannot be bounded."""
+
+    def __init__(self, reason: str, status: int) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def new_client(transport: httpx2.AsyncBaseTransport | None = None, *, loopback: bool = False) -> httpx2.AsyncClient:
+    """Return the HTTP client of one workspace: no redirects, no cookies, compression off.
+
+    The proxies of the environment are used for Customer.io, never for a loopback address.
+    """
+    client = httpx2.AsyncClient(
+        transport=transport,
+        headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": f"cio-mcp/{__version__}"},
+        limits=httpx2.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS),
+        timeout=None,  # the whole attempt has one deadline, which a drip of bytes cannot extend
+        follow_redirects=False,
+        trust_env=not loopback,
+    )
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return client
+
+
+class _Progress:
+    """How far a request got, told by the transport's trace events."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.begun = False
+        self.status: int | None = None
+        self._slots = slots
+
+    async def __call__(self, event: str, _info: Mapping[str, Any]) -> None:
+        if event.endswith("send_request_headers.started"):
+            self.begun = True
+        elif event.endswith("send_request_body.complete"):
+            self._slots.written()
+        elif event.endswith("receive_response_headers.complete"):
+            self._slots.responded()
+
+
+class Gateway:
+    """Sends one request and returns its answer."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def exchange(self, request: Request, lease: Lease, slots: Slots, *, timeout: float) -> Answer:  # noqa: ASYNC109
+        """Make one attempt within `timeout` seconds; raises Unsent, Lost or Oversized."""
+        progress = _Progress(slots)
+        try:
+            with anyio.fail_after(timeout):
+                return await self._exchange(request, lease, progress, slots)
+        except (TimeoutError, httpx2.TransportError) as error:
+            reason = f"no answer within {timeout:.0f} s" if isinstance(error, TimeoutError) else _reason(error)
+            if isinstance(error, _NEVER_LEFT) or not (progress.begun or isinstance(error, httpx2.ProtocolError)):
+                raise Unsent(reason) from None
+            slots.written()  # a part of it may count as a request
+            raise Lost(reason, progress.status) from None
+        finally:
+            slots.close()
+
+    async def _exchange(self, request: Request, lease: Lease, progress: _Progress, slots: Slots) -> Answer:
+        url = httpx2.URL(lease.base_url + request.target)
+        if url.raw_path.decode() != request.target:
+            raise AssertionError("the HTTP client would send another path than the one that was checked")
+        outgoing = self._client.build_request(
+            request.method,
+            url,
+            content=request.body,
+            headers={} if request.body is None else {"Content-Type": "application/json"},
+            extensions={"trace": progress},
+        )
+        response = await self._client.send(outgoing, auth=lease.auth, stream=True)
+        # Transports that run in this process have no trace: an answer proves that everything was written.
+        slots.written()
+        slots.responded()
+        progress.begun = True
+        progress.status = response.status_code
+        try:
+            body = await _bounded(response)
+        finally:
+            await response.aclose()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(status=response.status_code, headers=headers, body=body)
+
+
+_NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+
+
+def _reason(error: httpx2.TransportError) -> str:
+    """Name a failure by its kind; a library's text may hold addresses."""
+    return {
+        httpx2.ConnectError: "no connection could be made",
+        httpx2.RemoteProtocolError: "the connection was closed before the whole answer came",
+        httpx2.ReadError: "the connection broke while the answer was awaited",
+        httpx2.WriteError: "the connection broke while the request was written",
+    }.get(type(error), type(error).__name__)
+
+
+async def _bounded(response: httpx2.Response) -> bytes:
+    """Read a body up to `REPLY_BYTES` decoded bytes, whatever it was packed with."""
+    unpack = _unpacker(response)
+    parts: list[bytes] = []
+    size = 0
+    async for part in _raw(response):
+        plain = unpack(part, REPLY_BYTES + 1 - size)
+        size += len(plain)
+        parts.append(plain)
+        if size > REPLY_BYTES:
+            raise Oversized(f"more than {REPLY_BYTES:,} bytes", response.status_code)
+    return b"".join(parts)
+
+
+async def _raw(response: httpx2.Response) -> AsyncIterator[bytes]:
+    async for part in response.aiter_raw():
+        yield part
+
+
+def _unpacker(response: httpx2.Response) -> Callable[[bytes, int], bytes]:
+    packing = response.headers.get("content-encoding", "identity").strip().lower()
+    if packing in ("", "identity"):
+        return lambda part, _limit: part
+    if packing in ("gzip", "x-gzip", "deflate"):
+        unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+
+        def unpack(part: bytes, limit: int) -> bytes:
+            try:
+                return unpacker.decompress(part, limit)
+            except zlib.error:
+                raise Oversized("packed data that is damaged", response.status_code) from None
+
+        return unpack
+    raise Oversized("an encoding that was not asked for", response.status_code)

@@ -1,0 +1,34 @@
+"""Pure: how to look whether a deletion happened, when its answer never came."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cio_mcp.catalog.endpoint import Endpoint
+from cio_mcp.catalog.params import Params
+
+
+def question(params: Params, look: Endpoint) -> dict[str, Any] | None:
+    """Return the arguments with which the tool `look` finds what a call was to remove, if it can."""
+    shared = [name for name in look.in_path if name in type(params).model_fields]
+    if len(shared) == len(look.in_path):
+        return {name: getattr(params, name) for name in shared}
+    if look.in_path != ("customer_id",):
+        return None
+    if (identifier := getattr(params, "identifier", None)) is not None:
+        return _by_shape(identifier)
+    secondary = getattr(params, "secondary", None)
+    return _by_member(secondary) if isinstance(secondary, Mapping) else None
+
+
+def _by_shape(identifier: str) -> dict[str, Any]:
+    """Name a person as the App API wants, from a Track path, where Customer.io goes by the shape too."""
+    if identifier.startswith("cio_"):
+        return {"customer_id": identifier, "id_type": "cio_id"}
+    return {"customer_id": identifier, "id_type": "email" if "@" in identifier else "id"}
+
+
+def _by_member(identifiers: Mapping[str, Any]) -> dict[str, Any] | None:
+    for kind in ("id", "email", "cio_id"):
+        if kind in identifiers:
+            return {"customer_id": identifiers[kind], "id_type": kind}
+    return None
