@@ -262,36 +262,41 @@ DELIVERIES: Final = tuple(
 
 VARIANTS: Final = PERSON_STATE + PERSON_EVENTS + PERSON_DEVICES_AND_RELATIONSHIPS + OBJECTS + DELIVERIES
 
-ENTITY_ONLY: Final = (
-    *(
-        _entity(
-            id=f"person {action} without an id",
-            arguments={**PERSON, "action": action, "name": "seen"},
-            body={**PERSON, "action": action, "name": "seen", "id": MINTED},
-        )
-        for action in ("event", "page", "screen")
-    ),
+EVENTS_WITHOUT_ID: Final = tuple(
     _entity(
-        id="objects as JSON text",
-        arguments={
-            "type": "person",
-            "identifiers": '{"email": "a+b@example.com"}',
-            "action": "identify",
-            "attributes": '{"plan": "basic", "seats": 5}',
-        },
-        body={
-            "type": "person",
-            "identifiers": {"email": "a+b@example.com"},
-            "action": "identify",
-            "attributes": {"plan": "basic", "seats": 5},
-        },
-    ),
+        id=f"person {action} without an id",
+        arguments={**PERSON, "action": action, "name": "seen"},
+        body={**PERSON, "action": action, "name": "seen", "id": MINTED},
+    )
+    for action in ("event", "page", "screen")
+)
+
+AS_JSON_TEXT: Final = _entity(
+    id="objects as JSON text",
+    arguments={
+        "type": "person",
+        "identifiers": '{"email": "a+b@example.com"}',
+        "action": "identify",
+        "attributes": '{"plan": "basic", "seats": 5}',
+    },
+    body={
+        "type": "person",
+        "identifiers": {"email": "a+b@example.com"},
+        "action": "identify",
+        "attributes": {"plan": "basic", "seats": 5},
+    },
 )
 
 CASES: Final[tuple[Case, ...]] = (
     *(_entity(id=one.id, arguments=one.given, body=one.wire) for one in VARIANTS),
-    *ENTITY_ONLY,
+    *EVENTS_WITHOUT_ID,
+    AS_JSON_TEXT,
     *(_batch(id=one.id, arguments={"batch": [one.given]}, body={"batch": [one.wire]}) for one in VARIANTS),
+    _batch(
+        id="events without an id",
+        arguments={"batch": [one.arguments for one in EVENTS_WITHOUT_ID]},
+        body={"batch": [one.body for one in EVENTS_WITHOUT_ID]},
+    ),
     _batch(
         id="all variants together, in order",
         arguments={"batch": [one.given for one in VARIANTS]},

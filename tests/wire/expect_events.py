@@ -87,6 +87,19 @@ TRACK: Final = (
         body={"name": "purchase", "id": ULID, "data": {"price": 23.45, "n": 1}},
     ),
     _track(
+        id="numbers and text in data arrive as they were given",
+        arguments=(
+            as_given := {
+                "identifier": "42",
+                "name": "measured",
+                "id": ULID,
+                "data": {"whole": 1.0, "big": 9007199254740993, "flag": True, "text": "\u2028 \U0001f600"},
+            }
+        ),
+        path="/api/v1/customers/42/events",
+        body={name: value for name, value in as_given.items() if name != "identifier"},
+    ),
+    _track(
         id="data that looks like a time stays text",
         arguments={
             "identifier": "cio_03000001",

@@ -4,6 +4,8 @@ import base64
 import json
 import re
 from collections import Counter
+from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
@@ -14,8 +16,12 @@ from tests.wire.case import JSON, MINTED, NO_MEMBERS, Case
 from tests.wire.expectations import CASES
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from tests.conftest import Wire, Wired
-    from tests.recording import Received
+    from tests.recording import Received, Recorder
+
+    Call = Callable[..., Awaitable[Wired]]
 
 pytestmark = pytest.mark.anyio
 
@@ -82,8 +88,9 @@ SENDS: Final = frozenset({"send_email", "send_push", "send_sms", "send_in_app"})
 # https://github.com/ulid/spec: 26 characters of Crockford's base32, the first at most 7.
 ULID_FORM: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
+# Two names of one recording server: Basic belongs to the Track API's host, Bearer to the App API's.
+HOST: Final = {"basic": "127.0.0.1", "bearer": "localhost"}
 CREDENTIAL: Final = {"basic": "canary-site-id:canary-track-key", "bearer": "canary-app-key"}
-
 
 # A call on loopback that a sandbox answers at once; more than this is a hang, not a slow machine.
 DEADLINE: Final = 15.0
@@ -97,9 +104,16 @@ def _first_of(tool: str) -> Case:
     return next(case for case in CASES if case.tool == tool)
 
 
-async def _call(wire: "Wire", case: Case, **how: str) -> "Wired":
-    with anyio.fail_after(DEADLINE):
-        return await wire(case.tool, case.arguments, **how)
+@pytest.fixture
+def call(wire: "Wire", recording_server: tuple["Recorder", str]) -> "Call":
+    """Call a tool with each API under a host name of its own, so that a request shows where it was meant to go."""
+    app_url = recording_server[1].replace(HOST["basic"], HOST["bearer"])
+
+    async def bounded(case: Case, **how: str) -> "Wired":
+        with anyio.fail_after(DEADLINE):
+            return await wire(case.tool, case.arguments, CUSTOMERIO_APP_URL=app_url, **how)
+
+    return bounded
 
 
 def _credential(request: "Received") -> tuple[str, str]:
@@ -129,6 +143,9 @@ def _settled(expected: JSON, actual: JSON) -> JSON:
     if isinstance(expected, dict):
         found = actual if isinstance(actual, dict) else {}
         return {name: _settled(value, found.get(name)) for name, value in expected.items()}
+    if isinstance(expected, list):
+        items = actual if isinstance(actual, list) else []
+        return [_settled(one, other) for one, other in zip_longest(expected, items[: len(expected)])]
     return expected
 
 
@@ -152,6 +169,7 @@ def _assert_request(case: Case, wired: "Wired") -> "Received":
     request = wired.requests[0]
     query = parse_qsl(request.query, keep_blank_values=True, strict_parsing=True) if request.query else []
     assert request.method == case.method
+    assert request.headers["host"].partition(":")[0] == HOST[case.auth]
     assert request.raw_path == case.path
     assert sorted(query) == sorted(case.query.items())
     assert "application/json" in request.headers["accept"]
@@ -160,33 +178,40 @@ def _assert_request(case: Case, wired: "Wired") -> "Received":
 
 
 @pytest.mark.parametrize("case", CASES, ids=_label)
-async def test_a_call_sends_the_documented_request(case: Case, wire: "Wire") -> None:
-    request = _assert_request(case, await _call(wire, case))
+async def test_a_call_sends_the_documented_request(case: Case, call: "Call") -> None:
+    request = _assert_request(case, await call(case))
     assert _credential(request) == (case.auth, CREDENTIAL[case.auth])
     assert "x-workspace-id" not in request.headers
 
 
 @pytest.mark.parametrize("tool", sorted(SENDS))
-async def test_a_send_with_a_service_account_names_its_workspace(tool: str, wire: "Wire") -> None:
+async def test_a_send_with_a_service_account_names_its_workspace(tool: str, call: "Call") -> None:
     case = _first_of(tool)
-    request = _assert_request(case, await _call(wire, case, credentials="service_account"))
+    request = _assert_request(case, await call(case, credentials="service_account"))
     assert _credential(request) == ("bearer", "sa_live_canary")
     assert request.headers["x-workspace-id"] == "77"
 
 
 @pytest.mark.parametrize("tool", sorted(TOOLS - SENDS))
-async def test_a_service_account_is_sent_to_no_other_tool(tool: str, wire: "Wire") -> None:
-    wired = await _call(wire, _first_of(tool), credentials="service_account")
+async def test_a_service_account_is_sent_to_no_other_tool(tool: str, call: "Call") -> None:
+    wired = await call(_first_of(tool), credentials="service_account")
     assert wired.is_error
     assert wired.result["error"]["code"] == "missing_credential"
     assert wired.requests == []
 
 
-async def test_two_events_are_minted_two_ids(wire: "Wire") -> None:
+async def test_two_events_are_minted_two_ids(call: "Call") -> None:
     case = _first_of("track_event")
-    calls = [await _call(wire, case) for _ in range(2)]
+    calls = [await call(case) for _ in range(2)]
     first, second = (json.loads(wired.requests[0].body)["id"] for wired in calls)
     assert first != second
+
+
+async def test_the_events_of_one_batch_are_minted_an_id_each(call: "Call") -> None:
+    event = {"type": "person", "identifiers": {"id": "42"}, "action": "event", "name": "seen"}
+    case = replace(_first_of("apply_batch"), arguments={"batch": [event, event]})
+    first, second = json.loads((await call(case)).requests[0].body)["batch"]
+    assert first["id"] != second["id"], "the second would be ignored as a repetition of the first"
 
 
 def test_every_tool_is_covered_and_no_other() -> None:
