@@ -40,12 +40,14 @@ class Lease:
     auth: httpx2.Auth
 
 
-def _bearer(token: Secret, **more: str) -> httpx2.Auth:
+def bearer(token: Secret, **more: str) -> httpx2.Auth:
+    """Return bearer authentication; further headers are named with underscores."""
     headers = {"Authorization": Secret(f"Bearer {token.reveal()}")}
     return _Header(headers | {name.replace("_", "-"): Secret(value) for name, value in more.items()})
 
 
-def _basic(user: Secret, password: Secret) -> httpx2.Auth:
+def basic(user: Secret, password: Secret) -> httpx2.Auth:
+    """Return HTTP Basic authentication."""
     pair = f"{user.reveal()}:{password.reveal()}".encode()
     return _Header({"Authorization": Secret("Basic " + base64.b64encode(pair).decode())})
 
@@ -86,7 +88,7 @@ class Credentials:
         held = self._settings
         if not (held.site_id and held.track_api_key):
             return None
-        auth = _basic(held.site_id, held.track_api_key)
+        auth = basic(held.site_id, held.track_api_key)
         return Lease(name="track", base_url=held.track_base, auth=auth)
 
     def app(self) -> Lease | None:
@@ -94,14 +96,14 @@ class Credentials:
         held = self._settings
         if not held.app_api_key:
             return None
-        return Lease(name="app", base_url=held.app_base, auth=_bearer(held.app_api_key))
+        return Lease(name="app", base_url=held.app_base, auth=bearer(held.app_api_key))
 
     def service_account(self) -> Lease | None:
         """Return the service account credential: a bearer token and the workspace it acts in."""
         held = self._settings
         if not held.service_account_token or held.workspace_id is None:
             return None
-        auth = _bearer(held.service_account_token, X_Workspace_Id=str(held.workspace_id))
+        auth = bearer(held.service_account_token, X_Workspace_Id=str(held.workspace_id))
         return Lease(name="service_account", base_url=held.app_base, auth=auth)
 
     def _missing(self, endpoint: Endpoint) -> MissingCredential:

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -58,18 +59,33 @@ def _region(value: str) -> Region:
             raise ValueError("must be us or eu")
 
 
+def is_customer_io(url: str) -> bool:
+    """Say whether a URL leads to Customer.io, over https."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return parts.scheme == "https" and (host == "customer.io" or host.endswith(".customer.io"))
+
+
+def _is_loopback(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        return False
+    try:
+        return ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return parts.hostname == "localhost"
+
+
 def _base_url(value: str) -> str:
     """Take https on customer.io, or a loopback address; a key goes nowhere else."""
     try:
-        url = urlsplit(value)
-        host = url.hostname or ""
-        _ = url.port
+        parts = urlsplit(value)
+        bare = not (parts.username or parts.password or parts.query or parts.fragment) and parts.path in ("", "/")
+        allowed = is_customer_io(value) or _is_loopback(value)
+        _ = parts.port  # raises for what is no port
     except ValueError:
         raise ValueError("is no URL") from None
-    loopback = host in ("localhost", "::1") or host.startswith("127.")
-    ours = url.scheme == "https" and (host == "customer.io" or host.endswith(".customer.io"))
-    bare = not (url.username or url.password or url.query or url.fragment) and url.path in ("", "/")
-    if not (bare and (ours or (loopback and url.scheme in ("http", "https")))) or "\\" in value:
+    if not (bare and allowed) or "\\" in value or not value.isascii():
         raise ValueError("must be https://<host>.customer.io, or a loopback address, without a path")
     return value.rstrip("/")
 

@@ -92,13 +92,15 @@ def whole_number_from(least: int) -> Callable[[Any], int]:
 def unix_seconds(value: Any) -> Any:
     """Read ISO 8601 (UTC unless it carries an offset) or whole unix seconds."""
     if isinstance(value, str):
-        value = int(value) if re.fullmatch(r"-?[0-9]{1,18}", value) else _from_iso(value)
+        if not re.fullmatch(r"-?[0-9]{1,18}", value):
+            return _from_iso(value)
+        value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError("must be ISO 8601, such as 2026-01-31T09:00:00Z, or unix seconds")  # noqa: TRY004
     if value >= FIRST_MILLISECOND:
         raise ValueError("looks like milliseconds (or lies after the year 5138): give unix seconds")
     if value < FIRST_SECOND:
-        raise ValueError("lies before September 2001: give unix seconds or ISO 8601")
+        raise ValueError("is too small for unix seconds of this century: give an earlier time as ISO 8601")
     return value
 
 
@@ -107,7 +109,10 @@ def _from_iso(text: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("is no date: give ISO 8601, such as 2026-01-31T09:00:00Z, or unix seconds") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    if not 0 < seconds < FIRST_MILLISECOND:
+        raise ValueError("must lie between the years 1970 and 5138")
+    return seconds
 
 
 def unix_seconds_or_zero(value: Any) -> Any:

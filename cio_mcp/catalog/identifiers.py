@@ -76,6 +76,8 @@ def _identifier_text(name: str, value: Any) -> str:
         raise wrong(name, "must be in E.164 form, such as +15551234567")
     if name == "email" and "@" not in value:
         raise wrong(name, "must be an e-mail address")
+    if name == "cio_id":
+        value = value.removeprefix(_CIO_PREFIX)  # only paths take the prefix; bodies show none (Track API schemas)
     try:
         return at_most(PATH_VALUE_BYTES if name == "email" else ID_BYTES)(one_line(value))
     except ValueError as error:

@@ -6,7 +6,7 @@ import random
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx2
@@ -21,7 +21,7 @@ from cio_mcp.ledger import Ledger, LogLedger
 from cio_mcp.pipeline import Pipeline
 from cio_mcp.policy import Policy
 from cio_mcp.secret import Secret
-from cio_mcp.settings import Settings, SettingsError, load
+from cio_mcp.settings import Settings, SettingsError, is_customer_io, load
 
 SANDBOX_URL = "http://127.0.0.1"
 """Never connected to: with --sandbox, requests are answered in this process."""
@@ -56,23 +56,38 @@ def settings_of(flags: Mapping[str, str]) -> Settings:
     return settings
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """A way to Customer.io, or to the sandbox in its place, and the settings that fit it."""
+
+    settings: Settings
+    gateway: Gateway
+
+
 @asynccontextmanager
-async def workspace(settings: Settings, ledger: Ledger | None = None) -> AsyncIterator[Pipeline]:
-    """Open everything that calls of one workspace need, and close it again."""
+async def wired(settings: Settings) -> AsyncIterator[Wiring]:
+    """Open the way to Customer.io, and close it again."""
     async with AsyncExitStack() as stack:
         transport: httpx2.AsyncBaseTransport | None = None
         if settings.sandbox:
             settings, transport = await _sandboxed(settings, stack)
-        loopback = not settings.track_base.startswith("https") or not settings.app_base.startswith("https")
+        loopback = not all(is_customer_io(url) for url in (settings.track_base, settings.app_base))
         client = await stack.enter_async_context(new_client(transport, loopback=loopback))
+        yield Wiring(settings=settings, gateway=Gateway(client))
+
+
+@asynccontextmanager
+async def workspace(settings: Settings, ledger: Ledger | None = None) -> AsyncIterator[Pipeline]:
+    """Open everything that calls of one workspace need, and close it again."""
+    async with wired(settings) as wiring:
         budgets = Budgets(settings.rates)
         effects = Effects(mint=lambda: str(ULID()), jitter=random.random)
         yield Pipeline(
             catalog=CATALOG,
             policy=Policy(areas=settings.areas, read_only=settings.read_only, grants=settings.grant),
-            credentials=Credentials(settings),
+            credentials=Credentials(wiring.settings),
             budgets=budgets,
-            delivery=Delivery(budgets=budgets, gateway=Gateway(client), effects=effects),
+            delivery=Delivery(budgets=budgets, gateway=wiring.gateway, effects=effects),
             ledger=ledger or LogLedger(logging.getLogger("cio_mcp.calls")),
             time_budget=settings.time_budget,
             result_tokens=settings.result_tokens,
@@ -93,4 +108,4 @@ async def _sandboxed(settings: Settings, stack: AsyncExitStack) -> tuple[Setting
         track_url=SANDBOX_URL,
         app_url=SANDBOX_URL,
     )
-    return inside, httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    return inside, httpx2.ASGITransport(app=app)
