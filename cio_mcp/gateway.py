@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -26,19 +27,19 @@ class Unsent(Exception):
 
 
 class Lost(Exception):
-    """The request left, and no whole answer came; `status` is set if at least the answer's head did."""
+    """The request left, and no whole answer came; `head` is what came, without its body, if that did."""
 
-    def __init__(self, reason: str, status: int | None = None) -> None:
+    def __init__(self, reason: str, head: Answer | None = None) -> None:
         super().__init__(reason)
-        self.status = status
+        self.head = head
 
 
 class Oversized(Exception):
     """The answer is larger than `REPLY_BYTES`, or packed in a way that cannot be bounded."""
 
-    def __init__(self, reason: str, status: int) -> None:
+    def __init__(self, reason: str, head: Answer) -> None:
         super().__init__(reason)
-        self.status = status
+        self.head = head
 
 
 def new_client(transport: httpx2.AsyncBaseTransport | None = None, *, loopback: bool = False) -> httpx2.AsyncClient:
@@ -47,7 +48,7 @@ def new_client(transport: httpx2.AsyncBaseTransport | None = None, *, loopback: 
     The proxies of the environment are used for Customer.io, never for a loopback address.
     """
     client = httpx2.AsyncClient(
-        transport=transport,
+        transport=transport and _Announced(transport),
         headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": f"cio-mcp/{__version__}"},
         limits=httpx2.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS),
         timeout=None,  # the whole attempt has one deadline, which a drip of bytes cannot extend
@@ -58,17 +59,40 @@ def new_client(transport: httpx2.AsyncBaseTransport | None = None, *, loopback: 
     return client
 
 
+class _Announced(httpx2.AsyncBaseTransport):
+    """Traces a transport that does not, such as one within this process: what it is given counts as begun."""
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Pass a request on."""
+        await request.extensions["trace"]("send_request_headers.started", {"request": request})
+        response = await self._transport.handle_async_request(request)
+        await request.extensions["trace"]("receive_response_headers.complete", {})
+        return response
+
+    async def aclose(self) -> None:
+        """Close the transport."""
+        await self._transport.aclose()
+
+
 class _Progress:
     """How far a request got, told by the transport's trace events."""
 
     def __init__(self, slots: Slots) -> None:
         self.begun = False
-        self.status: int | None = None
+        self.head: Answer | None = None
+        self._tunnelling = False
         self._slots = slots
 
-    async def __call__(self, event: str, _info: Mapping[str, Any]) -> None:
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         if event.endswith("send_request_headers.started"):
-            self.begun = True
+            # A proxy is first asked for a tunnel; what was to go through it has not left yet.
+            self._tunnelling = info["request"].method in ("CONNECT", b"CONNECT")
+            self.begun = not self._tunnelling
+        elif self._tunnelling:
+            return
         elif event.endswith("send_request_body.complete"):
             self._slots.written()
         elif event.endswith("receive_response_headers.complete"):
@@ -89,11 +113,12 @@ class Gateway:
                 return await self._exchange(request, lease, progress, slots)
         except (TimeoutError, httpx2.TransportError) as error:
             reason = f"no answer within {timeout:.0f} s" if isinstance(error, TimeoutError) else _reason(error)
-            if isinstance(error, _NEVER_LEFT) or not (progress.begun or isinstance(error, httpx2.ProtocolError)):
+            if not progress.begun:
                 raise Unsent(reason) from None
-            slots.written()  # a part of it may count as a request
-            raise Lost(reason, progress.status) from None
+            raise Lost(reason, progress.head) from None
         finally:
+            if progress.begun:
+                slots.written()  # a part of it may count as a request, of one that was given up too
             slots.close()
 
     async def _exchange(self, request: Request, lease: Lease, progress: _Progress, slots: Slots) -> Answer:
@@ -108,20 +133,12 @@ class Gateway:
             extensions={"trace": progress},
         )
         response = await self._client.send(outgoing, auth=lease.auth, stream=True)
-        # Transports that run in this process have no trace: an answer proves that everything was written.
-        slots.written()
-        slots.responded()
-        progress.begun = True
-        progress.status = response.status_code
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        progress.head = Answer(status=response.status_code, headers=headers, body=b"")
         try:
-            body = await _bounded(response)
+            return replace(progress.head, body=await _bounded(response, progress.head))
         finally:
             await response.aclose()
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(status=response.status_code, headers=headers, body=body)
-
-
-_NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 
 
 def _reason(error: httpx2.TransportError) -> str:
@@ -134,9 +151,9 @@ def _reason(error: httpx2.TransportError) -> str:
     }.get(type(error), type(error).__name__)
 
 
-async def _bounded(response: httpx2.Response) -> bytes:
+async def _bounded(response: httpx2.Response, head: Answer) -> bytes:
     """Read a body up to `REPLY_BYTES` decoded bytes, whatever it was packed with."""
-    unpack = _unpacker(response)
+    unpack = _unpacker(head)
     parts: list[bytes] = []
     size = 0
     async for part in _raw(response):
@@ -144,7 +161,7 @@ async def _bounded(response: httpx2.Response) -> bytes:
         size += len(plain)
         parts.append(plain)
         if size > REPLY_BYTES:
-            raise Oversized(f"more than {REPLY_BYTES:,} bytes", response.status_code)
+            raise Oversized(f"more than {REPLY_BYTES:,} bytes", head)
     return b"".join(parts)
 
 
@@ -153,8 +170,8 @@ async def _raw(response: httpx2.Response) -> AsyncIterator[bytes]:
         yield part
 
 
-def _unpacker(response: httpx2.Response) -> Callable[[bytes, int], bytes]:
-    packing = response.headers.get("content-encoding", "identity").strip().lower()
+def _unpacker(head: Answer) -> Callable[[bytes, int], bytes]:
+    packing = head.headers.get("content-encoding", "identity").strip().lower()
     if packing in ("", "identity"):
         return lambda part, _limit: part
     if packing in ("gzip", "x-gzip", "deflate"):
@@ -164,7 +181,7 @@ def _unpacker(response: httpx2.Response) -> Callable[[bytes, int], bytes]:
             try:
                 return unpacker.decompress(part, limit)
             except zlib.error:
-                raise Oversized("packed data that is damaged", response.status_code) from None
+                raise Oversized("packed data that is damaged", head) from None
 
         return unpack
-    raise Oversized("an encoding that was not asked for", response.status_code)
+    raise Oversized("an encoding that was not asked for", head)

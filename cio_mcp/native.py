@@ -1,13 +1,16 @@
 """Tools of this server itself: what they answer is known here, nothing is sent."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
 from cio_mcp.budgets import Budgets
 from cio_mcp.catalog.params import Params, input_schema
 from cio_mcp.limiter import Budget
+
+
+_SILENT_AT_ZERO = frozenset({"paused_for", "refused_429", "queued"})
 
 
 class GetRateBudget(Params):
@@ -38,9 +41,9 @@ class NativeTool:
 
 def told(budget: Budget) -> dict[str, Any]:
     """Return a budget as a client sees it: seconds rounded, and no penalty mentioned where there is none."""
-    facts = {name: round(value, 2) if isinstance(value, float) else value for name, value in asdict(budget).items()}
-    quiet = {"paused_for", "refused_429", "queued"}
-    return {name: value for name, value in facts.items() if value or name not in quiet}
+    members = ((member.name, getattr(budget, member.name)) for member in fields(budget))
+    facts = {name: round(value, 2) if isinstance(value, float) else value for name, value in members}
+    return {name: value for name, value in facts.items() if value or name not in _SILENT_AT_ZERO}
 
 
 def native_tools(budgets: Budgets) -> Mapping[str, NativeTool]:

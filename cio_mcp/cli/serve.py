@@ -2,7 +2,6 @@
 
 import argparse
 import gc
-import os
 import sys
 
 import anyio
@@ -22,10 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     log = log_to_stderr(settings.log_level)
     if settings.sandbox:
         log.info("sandbox: nothing leaves this machine")
-    code = anyio.run(_stdio, settings) if address is None else anyio.run(_http, settings, *address)
-    sys.stderr.flush()
-    # A thread may still wait for standard input, which nothing can interrupt; everything else is closed.
-    os._exit(code)
+    return anyio.run(_stdio, settings) if address is None else anyio.run(_http, settings, *address)
 
 
 async def _stdio(settings: Settings) -> int:
@@ -45,6 +41,8 @@ async def _http(settings: Settings, host: str, port: int) -> int:
             await serve_http(server, host=host, port=port, ready=lambda url: _say(f"cio-mcp serves MCP at {url}"))
         except ValueError as error:
             raise SettingsError(f"--http: {error}") from None
+        except OSError as error:
+            raise SettingsError(f"--http: port {port} cannot be used: {error.strerror}") from None
     return 0
 
 

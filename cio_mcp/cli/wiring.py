@@ -95,10 +95,12 @@ async def workspace(settings: Settings, ledger: Ledger | None = None) -> AsyncIt
 
 
 async def _sandboxed(settings: Settings, stack: AsyncExitStack) -> tuple[Settings, httpx2.AsyncBaseTransport]:
-    from cio_mcp.sandbox import Keys, create_app  # noqa: PLC0415 - only those who use it pay for its import
+    from cio_mcp.sandbox import Keys, Limits, create_app  # noqa: PLC0415 - only those who use it pay for its import
 
     keys = Keys()
-    app = create_app(keys=keys)
+    # An account whose limits are those that the operator believes in.
+    limits = Limits(**{bucket.value: (rate.limit, rate.window) for bucket, rate in settings.rates.items()})
+    app = create_app(keys=keys, limits=limits)
     await stack.enter_async_context(app.router.lifespan_context(app))
     inside = replace(
         settings,

@@ -40,6 +40,7 @@ from cio_mcp.sandbox.windows import Denial, Limits, Windows
 from cio_mcp.sandbox.world import World
 
 JOURNAL_LENGTH = 10_000
+UNDELIVERED_LENGTH = 1_000
 TRIGGER_SEGMENTS = 4  # v1 / campaigns / {broadcast_id} / triggers
 _AREAS = (
     track_v1,
@@ -81,7 +82,7 @@ class _Admitted:
 
 
 class Sandbox(Starlette):
-    """Customer.io on this machine. `state` holds world, faults, journal, windows and keys."""
+    """Customer.io on this machine. `state` holds world, faults, journal, undelivered, windows and keys."""
 
     def __init__(
         self,
@@ -99,6 +100,7 @@ class Sandbox(Starlette):
         self.state.keys = keys
         self.state.faults = faults
         self.state.journal = deque(maxlen=JOURNAL_LENGTH)
+        self.state.undelivered = deque(maxlen=UNDELIVERED_LENGTH)
         self.state.windows = Windows(limits, monotonic)
         self.state.clock = clock
         self._monotonic = monotonic

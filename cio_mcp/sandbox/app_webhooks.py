@@ -71,8 +71,7 @@ def delete(call: Call) -> Reply:
 
 def _settings(body: JsonObject) -> JsonObject:
     name, endpoint = check.needed_text(body, "name"), check.needed_text(body, "endpoint")
-    parts = urlsplit(endpoint)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not _is_web_url(endpoint):
         raise Refusal(400, "endpoint must be an http or https URL")
     events = check.items(body, "events", required=True) or []
     if not events:
@@ -89,6 +88,14 @@ def _settings(body: JsonObject) -> JsonObject:
         "with_content": check.flag(body, "with_content"),
         "events": events,
     }
+
+
+def _is_web_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an unclosed bracket, a port that is no number
+        return False
 
 
 def _number(call: Call) -> int:

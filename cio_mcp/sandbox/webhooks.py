@@ -10,7 +10,6 @@ import hmac
 import ipaddress
 import json
 import os
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -28,7 +27,6 @@ TIMEOUT = 4.0  # Reporting webhooks reference, "Timeouts and failures"
 ATTEMPTS = 3
 _PAUSE = 0.2
 _TICK = 0.05
-_KEPT = 1_000
 _CHANNELS = {"twilio": "sms", "inbox": "in_app"}  # message type of the App API -> object_type
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _FAILURES = frozenset({"attempted", "bounced", "dropped", "failed", "undeliverable"})
@@ -66,7 +64,6 @@ class Reporter:
         self._read = len(self._world.deliveries)
         self._coming: list[tuple[float, int, Delivery, str]] = []
         self._order = count()
-        state.undelivered = deque(maxlen=_KEPT)
 
     async def run(self) -> None:
         """Report until cancelled."""
@@ -119,7 +116,7 @@ class Reporter:
         }
         try:
             response = await client.post(endpoint, content=body, headers=headers)
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return type(error).__name__
         return "" if response.is_success else f"status {response.status_code}"
 

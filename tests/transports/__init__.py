@@ -1,0 +1,1 @@
+"""The transports, seen from the client's end of real pipes and sockets."""
