@@ -10,12 +10,15 @@ import anyio
 from cio_mcp.budgets import Budgets, Slots
 from cio_mcp.catalog.endpoint import Access, Endpoint, Repeat
 from cio_mcp.credentials import Lease
-from cio_mcp.gateway import Gateway, Lost, Unsent
+from cio_mcp.errors import Throttled
+from cio_mcp.gateway import Gateway, Lost, Oversized, Unsent
 from cio_mcp.retry import Fault, decide, fault_of, retry_after
 from cio_mcp.wire import Answer, Request
 
 ATTEMPT_SECONDS = 15.0
 """What may be tried again must not use up the whole call; Customer.io's own clients wait 10 to 30 s."""
+REPLY_SECONDS = 5.0
+"""A slot that comes free later than this before the deadline is not waited for: its answer might not be heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,18 @@ class Effects:
     """Returns a number in [0, 1)."""
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+
+
+class Undelivered(Exception):
+    """No final answer came, and no further attempt may be made."""
+
+    def __init__(self, fault: Fault, reason: str, *, status: int | None = None, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.fault = fault
+        self.reason = reason
+        self.status = status
+        self.wait = wait
+        """Seconds that Customer.io asked to wait, for a 429."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +58,8 @@ class Course:
     status: int | None = None
     unsettled: bool = False
     """A write has left, and its outcome is not known."""
+    doubt: Undelivered | None = None
+    """How the last attempt of a write failed that may have had an effect, until an answer settles it."""
     budgets: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
@@ -61,18 +78,6 @@ class Job:
         return self.endpoint.access is not Access.READ
 
 
-class Undelivered(Exception):
-    """No final answer came, and no further attempt may be made."""
-
-    def __init__(self, fault: Fault, reason: str, *, status: int | None = None, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.fault = fault
-        self.reason = reason
-        self.status = status
-        self.wait = wait
-        """Seconds that Customer.io asked to wait, for a 429."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """Makes the attempts of a call: each within the limits, and only as many as can do no harm."""
@@ -80,11 +85,12 @@ class Delivery:
     budgets: Budgets
     gateway: Gateway
     effects: Effects
+    attempt_seconds: float = ATTEMPT_SECONDS
 
     async def deliver(self, job: Job, course: Course) -> Answer:
         """Return the final answer of Customer.io; raises Undelivered, Oversized or Throttled."""
         while True:
-            slots = await self.budgets.acquire(job.lease.name, job.endpoint.buckets, max_wait=self.left(course))
+            slots = await self._slots(job, course)
             course.waited += slots.waited
             outcome = await self._attempt(job, slots, course)
             if isinstance(outcome, Answer):
@@ -93,9 +99,20 @@ class Delivery:
                 slots.penalize(outcome.wait)
             delay = self._delay(job, outcome, course)
             if delay is None or delay >= self.left(course):
-                raise outcome
+                # A last attempt that never left says nothing of an earlier one that did.
+                raise course.doubt or outcome
             # After a 429 the bucket itself waits, in line with everybody else's calls.
             await self.effects.sleep(0 if outcome.fault is Fault.THROTTLED else delay)
+
+    async def _slots(self, job: Job, course: Course) -> Slots:
+        reply = min(REPLY_SECONDS, (course.deadline - course.started) / 2)
+        patience = max(0.0, self.left(course) - reply)
+        try:
+            return await self.budgets.acquire(job.lease.name, job.endpoint.buckets, max_wait=patience)
+        except Throttled:
+            if course.doubt:
+                raise course.doubt from None
+            raise
 
     def _delay(self, job: Job, outcome: Undelivered, course: Course) -> float | None:
         return decide(
@@ -109,14 +126,15 @@ class Delivery:
     async def _attempt(self, job: Job, slots: Slots, course: Course) -> Answer | Undelivered:
         """Make one attempt; a write that is under way is brought to its end, whoever gives up on it meanwhile."""
         once = job.repeat in (Repeat.NEVER, Repeat.PER_ITEM)
-        seconds = self.left(course) if once else min(ATTEMPT_SECONDS, self.left(course))
+        seconds = self.left(course) if once else min(self.attempt_seconds, self.left(course))
         course.attempts += 1
         course.unsettled = job.writes
         with anyio.CancelScope(shield=job.writes):
             outcome = await self._exchange(job, slots, seconds)
         course.status = outcome.status
-        lost = isinstance(outcome, Undelivered) and outcome.fault in (Fault.FAILED, Fault.LOST)
-        course.unsettled = job.writes and lost
+        if isinstance(outcome, Undelivered) and job.writes and not outcome.fault.is_refusal:
+            course.doubt = outcome
+        course.unsettled = isinstance(outcome, Undelivered) and course.doubt is not None
         return outcome
 
     async def _exchange(self, job: Job, slots: Slots, seconds: float) -> Answer | Undelivered:
@@ -125,7 +143,15 @@ class Delivery:
         except Unsent as error:
             return Undelivered(Fault.UNSENT, str(error))
         except Lost as error:
-            return Undelivered(Fault.LOST, str(error), status=error.status)
+            if error.head is None:
+                return Undelivered(Fault.LOST, str(error))
+            if error.head.is_success:
+                return Undelivered(Fault.BROKEN_OFF, str(error), status=error.head.status)
+            answer = error.head  # a refusal needs no body
+        except Oversized as error:
+            if error.head.is_success:
+                raise
+            answer = error.head
         fault = fault_of(answer.status)
         if fault is None:
             return answer

@@ -1,6 +1,5 @@
 """What is wrong with an operator's settings, found by asking Customer.io itself; nothing is sent or changed."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Any
 from cio_mcp.budgets import Slots
 from cio_mcp.credentials import APP_KEYS_PAGE, MADE_AT, TRACK_KEYS_PAGE, Credentials, Lease, basic, bearer
 from cio_mcp.gateway import Gateway, Lost, Oversized, Unsent
+from cio_mcp.scrub import one_line, read_json
 from cio_mcp.settings import APP_URLS, TRACK_URLS, Region, Settings
 from cio_mcp.wire import Answer, Request
 
@@ -59,10 +59,19 @@ class Asked:
     def json(self) -> dict[str, Any]:
         """Return the answer's object, or an empty one."""
         try:
-            data = json.loads(self.answer.body) if self.answer else {}
+            data = read_json(self.answer.body) if self.answer else {}
         except ValueError:
             return {}
         return data if isinstance(data, dict) else {}
+
+    def holds(self, member: str) -> bool:
+        """Say whether this is Customer.io's answer, known by a member: a proxy's page may say 200 too."""
+        return self.status == _OK and member in self.json()
+
+
+def _shown(told: Any) -> str:
+    """Return a name or number that a host told, as it may stand on a terminal; "" for nothing."""
+    return "" if told is None else one_line(str(told), 40)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,7 +129,7 @@ class Diagnosis:
         asked = await self._ask(lease, REGION_PATH)
         if self._unreachable("Track key", lease, asked):
             return
-        if asked.status == _OK:
+        if asked.holds("region"):
             self._track_works(lease, asked)
         elif asked.status == _UNAUTHORIZED:
             await self._wrong_track_key(lease)
@@ -129,9 +138,9 @@ class Diagnosis:
 
     def _track_works(self, lease: Lease, asked: Asked) -> None:
         told = asked.json()
-        region, workspace = told.get("region"), told.get("environment_id")
-        if workspace is not None:
-            self.workspaces["Track key"] = str(workspace)
+        region, workspace = _shown(told.get("region")), _shown(told.get("environment_id"))
+        if workspace:
+            self.workspaces["Track key"] = workspace
         if region in TRACK_URLS and region != self.settings.region:
             self._say(
                 "Track key",
@@ -140,7 +149,8 @@ class Diagnosis:
                 f"set CUSTOMERIO_REGION={region}",
             )
             return
-        self._say("Track key", State.GOOD, f"works at {lease.base_url}: region {region}, workspace {workspace}")
+        named = f", workspace {workspace}" if workspace else ""
+        self._say("Track key", State.GOOD, f"works at {lease.base_url}: region {region}{named}")
 
     async def _wrong_track_key(self, lease: Lease) -> None:
         if elsewhere := await self._works_elsewhere(lease, self.track_urls, REGION_PATH):
@@ -148,7 +158,7 @@ class Diagnosis:
             return
         key = self.settings.track_api_key
         as_app = Lease(name="app", base_url=self.settings.app_base, auth=bearer(key)) if key else None
-        if as_app and (await self._ask(as_app, SEGMENTS_PATH)).status == _OK:
+        if as_app and (await self._ask(as_app, SEGMENTS_PATH)).holds("segments"):
             self._say(
                 "Track key",
                 State.BAD,
@@ -159,7 +169,8 @@ class Diagnosis:
         self._say(
             "Track key",
             State.BAD,
-            "refused (401) in both regions: site id and key do not belong together, or were revoked",
+            f"refused (401) {self._where(lease, self.track_urls)}: site id and key do not belong together, or were "
+            "revoked",
             f"copy both from the same line: {TRACK_KEYS_PAGE}",
         )
 
@@ -169,9 +180,9 @@ class Diagnosis:
             return
         if asked.status == _UNAUTHORIZED:
             await self._wrong_app_key(lease)
-        elif asked.status == _OK:
+        elif asked.holds("workspaces"):
             self._app_works(lease, asked)
-        elif (await self._ask(lease, SEGMENTS_PATH)).status == _OK:
+        elif (await self._ask(lease, SEGMENTS_PATH)).holds("segments"):
             self._say("App key", State.GOOD, f"works at {lease.base_url}; it may not list workspaces")
         elif asked.status == _FORBIDDEN:
             self._say(
@@ -185,7 +196,7 @@ class Diagnosis:
 
     def _app_works(self, lease: Lease, asked: Asked) -> None:
         listed = asked.json().get("workspaces")
-        ids = [str(each.get("id")) for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+        ids = [_shown(each.get("id")) for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
         if len(ids) == 1:
             self.workspaces["App key"] = ids[0]
         told = f", workspace {ids[0]}" if len(ids) == 1 else f", {len(ids)} workspaces" if ids else ""
@@ -198,7 +209,7 @@ class Diagnosis:
         site, key = self.settings.site_id, self.settings.app_api_key
         if site and key:
             as_track = Lease(name="track", base_url=self.settings.track_base, auth=basic(site, key))
-            if (await self._ask(as_track, REGION_PATH)).status == _OK:
+            if (await self._ask(as_track, REGION_PATH)).holds("region"):
                 self._say(
                     "App key",
                     State.BAD,
@@ -209,7 +220,7 @@ class Diagnosis:
         self._say(
             "App key",
             State.BAD,
-            "refused (401) in both regions: it is not an App API key, or was revoked",
+            f"refused (401) {self._where(lease, self.app_urls)}: it is not an App API key, or was revoked",
             f"copy it again, or make a new one: {APP_KEYS_PAGE}",
         )
 
@@ -220,6 +231,9 @@ class Diagnosis:
         other: Region = "eu" if self.settings.region == "us" else "us"
         asked = await self._ask(replace(lease, base_url=urls[other]), path)
         return other if asked.status == _OK else None
+
+    def _where(self, lease: Lease, urls: Mapping[Region, str]) -> str:
+        return "in both regions" if lease.base_url == urls[self.settings.region] else f"at {lease.base_url}"
 
     def _unreachable(self, subject: str, lease: Lease, asked: Asked) -> bool:
         if asked.answer is None:
@@ -256,8 +270,8 @@ class Diagnosis:
         self._say(
             subject,
             State.BAD,
-            f"{lease.base_url} answered {asked.status}, which Customer.io does not",
-            "check CUSTOMERIO_TRACK_URL and CUSTOMERIO_APP_URL, and any proxy between",
+            f"{lease.base_url} answered {asked.status}, but not as Customer.io does",
+            "check CUSTOMERIO_TRACK_URL and CUSTOMERIO_APP_URL, and any proxy between; a 5xx may pass in a minute",
         )
 
     def _service_account(self) -> None:

@@ -18,7 +18,7 @@ def undelivered(endpoint: Endpoint, repeat: Repeat, params: Params, failure: Und
             )
         case Fault.THROTTLED:
             return _throttled(failure)
-        case Fault.FAILED | Fault.LOST:
+        case Fault.FAILED | Fault.LOST | Fault.BROKEN_OFF:
             return _unanswered(endpoint, repeat, params, failure)
 
 
@@ -42,7 +42,7 @@ def _unanswered(endpoint: Endpoint, repeat: Repeat, params: Params, failure: Und
             f"Customer.io gave no usable answer: {failure.reason}. Reading changed nothing.",
             next_step="Call again in a minute.",
         )
-    if failure.fault is Fault.LOST and failure.status is not None and failure.status < 300:  # noqa: PLR2004
+    if failure.fault is Fault.BROKEN_OFF:
         return UnreadableReply(
             f"Customer.io accepted the call ({failure.status}), but its answer broke off.",
             next_step="Do not repeat the call: it was accepted. Read its result instead.",
@@ -71,13 +71,14 @@ def oversized(endpoint: Endpoint, failure: Oversized) -> CioError:
         step = "Call again with a smaller limit." if paged else "Ask for something narrower."
         done = ""
     else:
-        step, done = "Do not repeat the call: it was answered. Read its result instead.", f" ({failure.status})"
+        step, done = "Do not repeat the call: it was accepted. Read its result instead.", f" ({failure.head.status})"
     return UnreadableReply(f"Customer.io's answer{done} could not be read: {failure}.", next_step=step)
 
 
-def still_there(endpoint: Endpoint, error: CioError) -> CioError:
+def still_there(endpoint: Endpoint, failure: Undelivered, error: CioError) -> CioError:
     """Return what a failed deletion means when the thing was found afterwards."""
-    if endpoint.key is Key.TRACK:  # what the Track API accepted is applied a little later
+    # What the Track API accepted is applied a little later; what was never answered may still be under way.
+    if endpoint.key is Key.TRACK or failure.fault is Fault.LOST:
         return OutcomeUnknown(
             f"{error.message} {endpoint.check_with} still finds it, which may change within a minute.",
             next_step=f"Look again with {endpoint.check_with} in a minute before repeating the call.",

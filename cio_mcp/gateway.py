@@ -48,7 +48,7 @@ def new_client(transport: httpx2.AsyncBaseTransport | None = None, *, loopback: 
     The proxies of the environment are used for Customer.io, never for a loopback address.
     """
     client = httpx2.AsyncClient(
-        transport=transport and _Announced(transport),
+        transport=_Announced(transport) if transport else None,
         headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": f"cio-mcp/{__version__}"},
         limits=httpx2.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS),
         timeout=None,  # the whole attempt has one deadline, which a drip of bytes cannot extend
@@ -60,16 +60,18 @@ def new_client(transport: httpx2.AsyncBaseTransport | None = None, *, loopback: 
 
 
 class _Announced(httpx2.AsyncBaseTransport):
-    """Traces a transport that does not, such as one within this process: what it is given counts as begun."""
+    """Traces a transport that does not, such as one within this process: what it is given counts as sent."""
 
     def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
         self._transport = transport
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Pass a request on."""
-        await request.extensions["trace"]("send_request_headers.started", {"request": request})
+        trace = request.extensions["trace"]
+        await trace("send_request_headers.started", {"request": request})
+        await trace("send_request_body.complete", {})
         response = await self._transport.handle_async_request(request)
-        await request.extensions["trace"]("receive_response_headers.complete", {})
+        await trace("receive_response_headers.complete", {})
         return response
 
     async def aclose(self) -> None:
@@ -110,7 +112,7 @@ class Gateway:
         progress = _Progress(slots)
         try:
             with anyio.fail_after(timeout):
-                return await self._exchange(request, lease, progress, slots)
+                return await self._exchange(request, lease, progress)
         except (TimeoutError, httpx2.TransportError) as error:
             reason = f"no answer within {timeout:.0f} s" if isinstance(error, TimeoutError) else _reason(error)
             if not progress.begun:
@@ -121,7 +123,7 @@ class Gateway:
                 slots.written()  # a part of it may count as a request, of one that was given up too
             slots.close()
 
-    async def _exchange(self, request: Request, lease: Lease, progress: _Progress, slots: Slots) -> Answer:
+    async def _exchange(self, request: Request, lease: Lease, progress: _Progress) -> Answer:
         url = httpx2.URL(lease.base_url + request.target)
         if url.raw_path.decode() != request.target:
             raise AssertionError("the HTTP client would send another path than the one that was checked")

@@ -27,6 +27,7 @@ from cio_mcp.errors import (
     NotRecorded,
     OutcomeUnknown,
     Throttled,
+    UnreadableReply,
 )
 from cio_mcp.gateway import Oversized
 from cio_mcp.ledger import Ending, Intent, Ledger, Outcome, redacted
@@ -74,11 +75,11 @@ class Pipeline:
             data = await self._carry_out(endpoint, params, intent, course)
         except CioError as failure:
             error = failure
-        except BaseException:
+        except BaseException as interruption:
             # Cancelled, or a fault of ours: either way the record does not stay open.
-            self._conclude(intent, course, Ending.UNKNOWN if course.unsettled else Ending.CANCELLED)
+            self._conclude(intent, course, _interrupted(endpoint, course, interruption))
             raise
-        self._conclude(intent, course, _ending(error), error)
+        self._conclude(intent, course, _ending(endpoint, course, error), error)
         return Finished(data=data, error=error, course=course)
 
     def _course(self) -> Course:
@@ -126,23 +127,23 @@ class Pipeline:
         except Oversized as failure:
             raise failures.oversized(endpoint, failure) from None
         except NotFound:
-            if repeat is Repeat.SAFE_UNLESS_RECREATED and course.attempts > 1:
+            if repeat is Repeat.SAFE_UNLESS_RECREATED and course.doubt:
                 return {"accepted": True, "note": "An earlier attempt of this call had already removed it."}
             raise
         except Undelivered as failure:
             error = failures.undelivered(endpoint, repeat, params, failure)
             if repeat is Repeat.SAFE_UNLESS_RECREATED and isinstance(error, OutcomeUnknown):
-                return await self._read_back(endpoint, params, error, course)
+                return await self._read_back(endpoint, params, course, failure, error)
             raise error from None
 
     async def _read_back(
-        self, endpoint: Endpoint, params: Params, error: OutcomeUnknown, course: Course
+        self, endpoint: Endpoint, params: Params, course: Course, failure: Undelivered, error: OutcomeUnknown
     ) -> dict[str, Any]:
         look = self.catalog.get(endpoint.check_with or "")
         asked = readback.question(params, look) if look else None
         if look is None or asked is None:
             raise error
-        probe = replace(course, attempts=0, unsettled=False)
+        probe = replace(course, attempts=0, unsettled=False, doubt=None)
         try:
             request = wire.build(look, look.params.model_validate(asked))
             job = Job(endpoint=look, repeat=look.repeat, request=request, lease=self.credentials.lease(look))
@@ -152,7 +153,7 @@ class Pipeline:
             return {"accepted": True, "note": f"The answer was lost; {look.name} says that it is gone."}
         except (CioError, Undelivered, Oversized, ValueError):
             raise error from None
-        raise failures.still_there(endpoint, error)
+        raise failures.still_there(endpoint, failure, error)
 
     def _shape(self, endpoint: Endpoint, params: Params, data: dict[str, Any]) -> dict[str, Any]:
         fields = endpoint.params.model_fields
@@ -177,15 +178,24 @@ class Pipeline:
             return
 
 
-def _ending(error: CioError | None) -> Ending:
+def _ending(endpoint: Endpoint, course: Course, error: CioError | None) -> Ending:
     match error:
         case None:
             return Ending.OK
         case OutcomeUnknown():
             return Ending.UNKNOWN
-        case InvalidArguments() | NotPermitted() | MissingCredential() | NotRecorded():
-            return Ending.REFUSED
-        case Throttled():
+        case UnreadableReply() if endpoint.access is not Access.READ:
+            return Ending.UNKNOWN
+        case Throttled() if course.attempts:  # by Customer.io
+            return Ending.FAILED
+        case InvalidArguments() | NotPermitted() | MissingCredential() | NotRecorded() | Throttled():
             return Ending.REFUSED
         case _:
             return Ending.FAILED
+
+
+def _interrupted(endpoint: Endpoint, course: Course, interruption: BaseException) -> Ending:
+    ours = isinstance(interruption, Exception)
+    if course.unsettled or (ours and course.attempts and endpoint.access is not Access.READ):
+        return Ending.UNKNOWN
+    return Ending.FAILED if ours else Ending.CANCELLED

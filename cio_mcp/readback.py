@@ -16,8 +16,9 @@ def question(params: Params, look: Endpoint) -> dict[str, Any] | None:
         return None
     if (identifier := getattr(params, "identifier", None)) is not None:
         return _by_shape(identifier)
-    secondary = getattr(params, "secondary", None)
-    return _by_member(secondary) if isinstance(secondary, Mapping) else None
+    # Of a merge the secondary goes; an object's identifiers have none of a person's names.
+    gone = getattr(params, "secondary", None) or getattr(params, "identifiers", None)
+    return _by_member(gone) if isinstance(gone, Mapping) else None
 
 
 def _by_shape(identifier: str) -> dict[str, Any]:

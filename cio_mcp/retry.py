@@ -1,5 +1,6 @@
 """Pure: may a failed attempt be made again, and when? Decided by what a repeat would do, not by the verb."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
@@ -14,6 +15,7 @@ LONGEST_RETRY_AFTER = 60.0
 _REQUEST_TIMEOUT = 408
 _THROTTLED = 429
 _FIRST_SERVER_ERROR = 500
+_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class Fault(Enum):
@@ -26,7 +28,14 @@ class Fault(Enum):
     FAILED = "failed"
     """A transient status came back: it may have been acted upon."""
     LOST = "lost"
-    """It left, and no answer came: a timeout, a reset, half an answer."""
+    """It left, and no answer came: a timeout, a reset."""
+    BROKEN_OFF = "broken off"
+    """The head of a success came, and the rest did not: it was accepted."""
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it is certain that the attempt had no effect."""
+        return self in (Fault.UNSENT, Fault.THROTTLED)
 
 
 def fault_of(status: int) -> Fault | None:
@@ -50,8 +59,8 @@ NO_MORE = Verdict(None)
 
 
 def may_repeat(repeat: Repeat, fault: Fault) -> bool:
-    """Say whether a second attempt could do harm that the first did not."""
-    if fault in (Fault.UNSENT, Fault.THROTTLED):
+    """Say whether a second attempt can do no harm that the first did not."""
+    if fault.is_refusal:
         return True
     match repeat:
         case Repeat.SAFE | Repeat.DEDUPLICATED:
@@ -78,6 +87,4 @@ def decide(repeat: Repeat, fault: Fault, *, attempt: int, jitter: float, retry_a
 
 def retry_after(header: str | None) -> float | None:
     """Read `Retry-After` in seconds, the only form Customer.io documents; anything else counts as absent."""
-    if header is None or not header.strip().isascii() or not header.strip().isdigit():
-        return None
-    return float(header)
+    return float(header) if header is not None and _SECONDS.fullmatch(header.strip()) else None

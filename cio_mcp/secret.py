@@ -6,7 +6,7 @@ from collections.abc import Callable
 class Secret:
     """A credential whose text appears only where `reveal` is called.
 
-    `repr`, `str`, f-strings, tracebacks with locals, pickles and copies through `vars` show stars.
+    `repr`, `str`, f-strings, log lines and tracebacks with locals show stars; pickling and copying are refused.
     """
 
     __slots__ = ("_reveal",)

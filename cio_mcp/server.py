@@ -18,7 +18,7 @@ from cio_mcp.errors import CioError
 from cio_mcp.native import NativeTool, native_tools
 from cio_mcp.pipeline import Pipeline
 from cio_mcp.scrub import one_line
-from cio_mcp.shaping import compact
+from cio_mcp.shaping import Paging, bounded, compact
 
 META = "cio-mcp/call"
 """Under this key of a result's `_meta` stands what the server says about the call (MCP, "_meta": prefix/name)."""
@@ -73,13 +73,24 @@ class Face:
         """Answer `tools/call`; an unknown name is a protocol error, everything else a result."""
         native = self.native.get(params.name)
         if native is not None:
-            return _own_answer(native, params.arguments)
+            return self._own_answer(native, params.arguments)
         endpoint = self.pipeline.catalog.get(params.name)
         if endpoint is None:
             raise self._unknown(params.name)
         finished = await self.pipeline.call(endpoint, params.arguments, caller=_caller(ctx))
         meta = {META: finished.meta()}
-        return _failure(finished.error, meta) if finished.error else _result(finished.data, meta)
+        return self._failure(finished.error, meta) if finished.error else _result(finished.data, meta)
+
+    def _own_answer(self, tool: NativeTool, given: Mapping[str, Any] | None) -> types.CallToolResult:
+        try:
+            return _result(tool.answer(validate(tool.name, tool.params, given)), None)
+        except CioError as error:
+            return self._failure(error, None)
+
+    def _failure(self, error: CioError, meta: dict[str, Any] | None) -> types.CallToolResult:
+        paging = Paging(otherwise="Those cut here are not known to be done: look each up before you send it again.")
+        told = bounded(error.as_json(), tokens=self.pipeline.result_tokens, paging=paging)
+        return _result(told, meta, is_error=True)
 
     def _unknown(self, name: str) -> MCPError:
         close = difflib.get_close_matches(name, [tool.name for tool in self.listed.tools], n=1)
@@ -87,22 +98,9 @@ class Face:
         return MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool {shown(name)}: {hint}")
 
 
-def _own_answer(tool: NativeTool, given: Mapping[str, Any] | None) -> types.CallToolResult:
-    try:
-        return _result(tool.answer(validate(tool.name, tool.params, given)), None)
-    except CioError as error:
-        return _failure(error, None)
-
-
-def _result(data: dict[str, Any], meta: dict[str, Any] | None) -> types.CallToolResult:
+def _result(data: dict[str, Any], meta: dict[str, Any] | None, *, is_error: bool = False) -> types.CallToolResult:
     content: list[types.ContentBlock] = [types.TextContent(text=compact(data))]
-    return types.CallToolResult(content=content, structured_content=data, _meta=meta)
-
-
-def _failure(error: CioError, meta: dict[str, Any] | None) -> types.CallToolResult:
-    told = error.as_json()
-    content: list[types.ContentBlock] = [types.TextContent(text=compact(told))]
-    return types.CallToolResult(content=content, structured_content=told, is_error=True, _meta=meta)
+    return types.CallToolResult(content=content, structured_content=data, is_error=is_error, _meta=meta)
 
 
 def _caller(ctx: ServerRequestContext[Any]) -> str:

@@ -1,6 +1,7 @@
 """What an operator can set: one table that drives parsing, `--help`, the README and the bundle's manifest."""
 
 import argparse
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -26,7 +27,7 @@ class SettingsError(Exception):
 
 
 def _secret(value: str) -> Secret:
-    if not value.isascii() or any(character.isspace() for character in value):
+    if not (value.isascii() and value.isprintable()) or " " in value:
         raise ValueError("holds a space, a line break or a character that no key has: copy the key again")
     return Secret(value)
 
@@ -62,40 +63,50 @@ def _region(value: str) -> Region:
 def is_customer_io(url: str) -> bool:
     """Say whether a URL leads to Customer.io, over https."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    return parts.scheme == "https" and (host == "customer.io" or host.endswith(".customer.io"))
+    return parts.scheme == "https" and _is_customer_io(parts.hostname or "")
 
 
-def _is_loopback(url: str) -> bool:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https"):
-        return False
+def _is_customer_io(host: str) -> bool:
+    return host == "customer.io" or host.endswith(".customer.io")
+
+
+def _is_loopback(host: str) -> bool:
     try:
-        return ip_address(parts.hostname or "").is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
-        return parts.hostname == "localhost"
+        return host == "localhost"
+
+
+# Scheme, host, port and nothing else. Whatever is not in here (credentials, backslashes, spaces, escapes, a path,
+# letters that only look like Latin ones) is what URL parsers disagree about.
+_BASE_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/?")
+_LAST_PORT = 65_535
 
 
 def _base_url(value: str) -> str:
     """Take https on customer.io, or a loopback address; a key goes nowhere else."""
-    try:
-        parts = urlsplit(value)
-        bare = not (parts.username or parts.password or parts.query or parts.fragment) and parts.path in ("", "/")
-        allowed = is_customer_io(value) or _is_loopback(value)
-        _ = parts.port  # raises for what is no port
-    except ValueError:
-        raise ValueError("is no URL") from None
-    if not (bare and allowed) or "\\" in value or not value.isascii():
+    match = _BASE_URL.fullmatch(value)
+    if match is None or int(match[3] or 1) not in range(1, _LAST_PORT + 1):
         raise ValueError("must be https://<host>.customer.io, or a loopback address, without a path")
+    scheme, host = match[1], match[2].strip("[]").lower()
+    if not ((scheme == "https" and _is_customer_io(host)) or _is_loopback(host)):
+        raise ValueError("must lead to customer.io over https, or to a loopback address: a key goes nowhere else")
     return value.rstrip("/")
 
 
 def _areas(value: str) -> frozenset[str]:
-    return frozenset(part.strip() for part in value.split(",") if part.strip())
+    return frozenset(_listed(value))
 
 
 def _grants(value: str) -> frozenset[Grant]:
-    return frozenset(Grant.parse(part.strip()) for part in value.split(",") if part.strip())
+    return frozenset(Grant.parse(part) for part in _listed(value))
+
+
+def _listed(value: str) -> list[str]:
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if not parts:
+        raise ValueError("names nothing: separate several with commas")
+    return parts
 
 
 def _switch(value: str) -> bool:
@@ -125,6 +136,13 @@ def _seconds(value: str) -> float:
 
 def _tokens(value: str) -> int:
     return int(_number(value, least=500, most=1_000_000, unit="tokens"))
+
+
+def _rate(value: str) -> Rate:
+    try:
+        return Rate.parse(value)
+    except ValueError:
+        raise ValueError("must be requests/seconds, such as 10/1 or 1/10") from None
 
 
 def _level(value: str) -> str:
@@ -194,17 +212,17 @@ OPTIONS: tuple[Option, ...] = (
         env="CIO_MCP_RESULT_TOKENS", parse=_tokens, default="25000",
         help="Tokens that one result may cost at most; longer lists are cut, and the result says so",
     ),
-    Option(env="CIO_MCP_LIMIT_APP", parse=Rate.parse, default="10/1", help="App API: requests / seconds"),
-    Option(env="CIO_MCP_LIMIT_EMAIL", parse=Rate.parse, default="100/1", help="send_email: requests / seconds"),
+    Option(env="CIO_MCP_LIMIT_APP", parse=_rate, default="10/1", help="App API: requests / seconds"),
+    Option(env="CIO_MCP_LIMIT_EMAIL", parse=_rate, default="100/1", help="send_email: requests / seconds"),
     Option(
-        env="CIO_MCP_LIMIT_TRANSACTIONAL", parse=Rate.parse, default="10/1",
+        env="CIO_MCP_LIMIT_TRANSACTIONAL", parse=_rate, default="10/1",
         help="send_push, send_sms, send_in_app: requests / seconds",
     ),
     Option(
-        env="CIO_MCP_LIMIT_BROADCAST", parse=Rate.parse, default="1/10",
+        env="CIO_MCP_LIMIT_BROADCAST", parse=_rate, default="1/10",
         help="trigger_broadcast: requests / seconds",
     ),
-    Option(env="CIO_MCP_LIMIT_TRACK", parse=Rate.parse, default="1000/1", help="Track API: requests / seconds"),
+    Option(env="CIO_MCP_LIMIT_TRACK", parse=_rate, default="1000/1", help="Track API: requests / seconds"),
     Option(env="CIO_MCP_LOG_LEVEL", parse=_level, default="info", help=f"On standard error: {', '.join(LOG_LEVELS)}"),
 )  # fmt: skip
 
@@ -265,10 +283,17 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> 
     values: dict[str, Any] = {}
     for option in OPTIONS:
         from_flag = given.get(option.name)
-        source = option.flag if from_flag is not None and option.flag else option.env
+        if from_flag is not None and not from_flag.strip():
+            # A script's empty variable: to take it for "not set" would serve everything where little was meant.
+            raise SettingsError(f"{option.flag} needs a value; leave the flag out for the default")
         text = from_flag if from_flag is not None else _from_environment(option, environ)
-        values[option.name] = _parse(option, source, text if text is not None else option.default)
+        values[option.name] = _parse(option, source_of(option, given), text if text is not None else option.default)
     return Settings(**values)
+
+
+def source_of(option: Option, flags: Mapping[str, str]) -> str:
+    """Return the flag or the variable that an option's value comes from, as an operator would name it."""
+    return option.flag if option.flag and option.name in flags else option.env
 
 
 def _parse(option: Option, source: str, text: str) -> Any:

@@ -1,24 +1,47 @@
 """Pure: a result no larger than a model should read, which says what was cut and how to get the rest."""
 
 import json
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, field
 from typing import Any
 
 BYTES_PER_TOKEN = 2.5
 """A low bound for JSON of identifiers and times in o200k_base; `benchmarks/tokens.py` measures it."""
 NOTE = "_cut"
 _NOTE_BYTES = 600
-# Texts are shortened in these steps before a list loses its last items.
-_TEXT_STEPS = (4000, 1000, 200)
+_NAMED = 3
+"""Cut lists that the note names; more would make it a result of its own."""
+_LONGEST_NAME = 60
+_LEAST = 80
+"""Bytes in which something of a value can be shown, with a word on its size."""
+
+_SHARE = 400
+"""Bytes that a member may have whatever its even share is: of very many members some whole, not all in crumbs."""
+
+Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paging:
-    """How the rest of a list can be asked for: the names of the arguments that the tool has."""
+    """How the rest of a list can be asked for: the names of the arguments that the tool has, or what to do instead."""
 
     by_limit: bool = False
     by_offset: bool = False
     offset: int = 0
+    otherwise: str = "Ask for something narrower, or have the operator raise CIO_MCP_RESULT_TOKENS."
+
+
+@dataclass(slots=True, kw_only=True)
+class _Cuts:
+    """What was left out: of lists how many items of how many, and whether anything inside an item."""
+
+    lists: dict[Path, tuple[int, int]] = field(default_factory=dict[Path, tuple[int, int]])
+    inside: bool = False
+
+    @property
+    def first_page(self) -> int | None:
+        """The items that every list of the answer itself has kept; None if none of them was cut."""
+        return min((kept for path, (kept, _) in self.lists.items() if len(path) == 1), default=None)
 
 
 def compact(data: Any) -> str:
@@ -37,95 +60,98 @@ def skip(data: dict[str, Any], offset: int) -> dict[str, Any]:
 
 
 def bounded(data: dict[str, Any], *, tokens: int, paging: Paging) -> dict[str, Any]:
-    """Return `data` itself if it fits, else a copy that does, with a note under `NOTE`."""
+    """Return `data` itself if it fits, else a copy that does, with a note under `NOTE`.
+
+    Lists lose whole items at their end before anything inside an item is shortened.
+    """
     most = int(tokens * BYTES_PER_TOKEN)
     if size(data) <= most:
         return data
-    room = max(most - _NOTE_BYTES, 200)
-    whole = {name: len(value) for name, value in data.items() if isinstance(value, list)}
-    fitted = _fit(data, room)
-    kept = {name: len(value) for name, value in fitted.items() if isinstance(value, list)}
-    cut = {name: f"{kept.get(name, 0)} of {count}" for name, count in whole.items() if kept.get(name, 0) < count}
-    if cut:
+    cuts = _Cuts()
+    fitted = _members(data, most - _NOTE_BYTES, (), cuts)
+    if cuts.first_page is not None:
         # The cursor would skip what was cut.
         fitted.pop("next", None)
-    return fitted | {NOTE: {"lists": cut, "why": f"over {tokens:,} tokens", "rest": _rest(cut, kept, paging)}}
+    return fitted | {NOTE: _note(cuts, tokens, paging)}
 
 
-def _rest(cut: dict[str, str], kept: dict[str, int], paging: Paging) -> str:
-    name = next(iter(cut), None)
-    if name is None:
-        return "Long texts or members were shortened; they cannot be had in one result."
-    if paging.by_limit:
-        return f"Call again with limit {max(1, kept.get(name, 0))} and the same start, then follow next."
-    if paging.by_offset:
-        return f"Call again with offset {paging.offset + kept.get(name, 0)}."
-    return "Ask for something narrower, or have the operator raise CIO_MCP_RESULT_TOKENS."
+def _note(cuts: _Cuts, tokens: int, paging: Paging) -> dict[str, Any]:
+    named = {_name(path): f"{kept} of {whole}" for path, (kept, whole) in list(cuts.lists.items())[:_NAMED]}
+    more = len(cuts.lists) - _NAMED
+    told = {"lists": named} | ({"more_lists": more} if more > 0 else {})
+    return told | {"why": f"over {tokens:,} tokens", "rest": _rest(cuts, paging)}
 
 
-def _fit(data: dict[str, Any], room: int) -> dict[str, Any]:
-    """Cut lists first; shorten texts only when a single item is already too large."""
-    for longest in (None, *_TEXT_STEPS):
-        candidate = data if longest is None else _shortened(data, longest)
-        candidate = _lists_cut(candidate, room)
-        if size(candidate) <= room:
-            return candidate
-    return _members_cut(_shortened(_lists_cut(data, room), _TEXT_STEPS[-1]), room)
+def _name(path: Path) -> str:
+    joined = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return _beginning(joined.removeprefix("."), _LONGEST_NAME)
 
 
-def _lists_cut(data: dict[str, Any], room: int) -> dict[str, Any]:
-    """Cut top-level lists, the largest first, each to its longest beginning that fits (at least one item)."""
-    result = dict(data)
-    by_size = sorted((name for name in data if isinstance(data[name], list)), key=lambda n: size(data[n]), reverse=True)
-    total = size(result)
-    for name in by_size:
-        if total <= room:
-            break
-        items = result[name]
-        result[name] = _beginning(items, room - (total - size(items)))
-        total = size(result)
-    return result
+def _rest(cuts: _Cuts, paging: Paging) -> str:
+    kept = cuts.first_page
+    said = ["Long texts or members were shortened, which no paging brings back."] if cuts.inside else []
+    if kept and paging.by_limit:
+        said.append(f"Call again with limit {kept} and the same start, then follow next.")
+    elif kept and paging.by_offset:
+        said.append(f"Call again with offset {paging.offset + kept}.")
+    elif cuts.lists:
+        said.append(paging.otherwise)
+    return " ".join(said)
 
 
-def _beginning(items: list[Any], room: int) -> list[Any]:
-    used = len("[]")
-    for count, item in enumerate(items):
+def _fit(value: Any, room: int, path: Path, cuts: _Cuts) -> Any:
+    """Return a value of at most `room` bytes, which is `_LEAST` or more unless the value is as small itself."""
+    if size(value) <= room:
+        return value
+    match value:
+        case list():
+            return _items(value, room, path, cuts)
+        case dict():
+            return _members(value, room, path, cuts)
+        case str():
+            cuts.inside = True
+            kept = _beginning(value, room - _LEAST // 2)
+            return f"{kept}…({len(value) - len(kept):,} characters cut)"
+        case _:  # a number of more digits than anything can be counted with
+            cuts.inside = True
+            return None
+
+
+def _items(items: list[Any], room: int, path: Path, cuts: _Cuts) -> list[Any]:
+    """Return the longest beginning that fits; of a first item that is too large alone, what of it fits."""
+    used, kept = len("[]"), 0
+    for item in items:
         used += size(item) + len(",")
         if used > room:
-            return items[: max(1, count)]
-    return items
-
-
-def _shortened(value: Any, longest: int) -> Any:
-    match value:
-        case str() if len(value) > longest:
-            return f"{value[:longest]}…({len(value) - longest:,} characters cut)"
-        case list():
-            return [_shortened(item, longest) for item in value]
-        case dict():
-            return {name: _shortened(member, longest) for name, member in value.items()}
-        case _:
-            return value
-
-
-def _members_cut(data: dict[str, Any], room: int) -> dict[str, Any]:
-    """Keep the members that fit; one that is too large alone becomes a word about its size."""
-    result: dict[str, Any] = {}
-    used = len("{}")
-    for name, member in data.items():
-        key = name if len(name) <= _TEXT_STEPS[-1] else name[: _TEXT_STEPS[-1]]
-        kept = member if size(member) <= room // 2 else _inner(member, room // 2)
-        used += size(key) + size(kept) + len(":,")
-        if used > room:
             break
-        result[key] = kept
-    return result
+        kept += 1
+    shown = items[:kept]
+    if not kept and room - len("[]") >= _LEAST:
+        shown = [_fit(items[0], room - len("[]"), (*path, 0), cuts)]
+    if len(shown) < len(items):
+        cuts.lists[path] = (len(shown), len(items))
+    return shown
 
 
-def _inner(member: Any, room: int) -> Any:
-    if isinstance(member, dict):
-        return _members_cut(member, room)
-    if isinstance(member, list):
-        kept = _beginning(member, room)
-        return kept if size(kept) <= room else [f"({len(member):,} items of {size(member):,} bytes left out)"]
-    return f"({size(member):,} bytes left out)"
+def _members(members: dict[str, Any], room: int, path: Path, cuts: _Cuts) -> dict[str, Any]:
+    """Return the small members whole, and of the larger ones what fits an even share of the room that these leave."""
+    sizes = {name: size(member) for name, member in members.items()}
+    left, waiting = room - len("{}"), len(members)
+    fitted: dict[str, Any] = {}
+    for name in sorted(members, key=sizes.__getitem__):
+        own = size(name) + len(":,")
+        share = min(max(left // waiting - own, _SHARE), left - own)
+        waiting -= 1
+        if sizes[name] > share and share < _LEAST:
+            cuts.inside = True
+            continue
+        fitted[name] = _fit(members[name], share, (*path, name), cuts)
+        left -= own + (sizes[name] if fitted[name] is members[name] else size(fitted[name]))
+    return {name: fitted[name] for name in members if name in fitted}
+
+
+def _beginning(text: str, room: int) -> str:
+    """Return the longest beginning whose JSON, without its quotes, has at most `room` bytes."""
+    most = min(len(text), max(room, 0))
+    kept = bisect_right(range(1, most + 1), room + len('""'), key=lambda length: size(text[:length]))
+    return text[:kept]

@@ -51,6 +51,11 @@ class Answer:
     headers: dict[str, str]
     body: bytes
 
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is a 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004
+
 
 def build(endpoint: Endpoint, params: Params) -> Request:
     """Return the request of a call; raises InvalidArguments if the body is larger than Customer.io takes."""
@@ -100,7 +105,7 @@ def read(endpoint: Endpoint, answer: Answer) -> dict[str, Any]:
     """
     if answer.status == 207:  # noqa: PLR2004 - Track v2 batch: some items refused
         raise _partly_rejected(answer)
-    if not 200 <= answer.status < 300:  # noqa: PLR2004
+    if not answer.is_success:
         raise _refusal(endpoint, answer)
     if not answer.body.strip():
         return _accepted(endpoint, answer)

@@ -12,9 +12,13 @@ from mcp.shared.exceptions import MCPError
 from cio_mcp.cli.wiring import log_to_stderr, settings_of, workspace
 from cio_mcp.server import META, build_server
 from cio_mcp.settings import Settings, SettingsError, flags_given
+from cio_mcp.transports import guard_against_leaks
 
 FAILED = 1
 UNKNOWN_OUTCOME = 3
+LEVELS = 100
+"""Of nested arguments; no tool takes as many, and the client that carries them takes not many more."""
+TOO_DEEP = "the arguments are nested too deeply"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -42,20 +46,32 @@ def run(arguments: argparse.Namespace) -> int:
 def _object(text: str) -> dict[str, Any]:
     try:
         given = json.loads(text)
+    except RecursionError:
+        raise SettingsError(TOO_DEEP) from None
     except ValueError as error:
         raise SettingsError(f"the arguments are no JSON ({error}); write for example '{{\"segment_id\": 1}}'") from None
     if not isinstance(given, dict):
         raise SettingsError("the arguments must be a JSON object, such as '{\"segment_id\": 1}'")
+    if _is_deeper(given, LEVELS):
+        raise SettingsError(TOO_DEEP)
     return given
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_is_deeper(member, levels - 1) for member in members)
 
 
 async def _called(settings: Settings, tool: str, given: dict[str, Any]) -> types.CallToolResult:
     result: types.CallToolResult | MCPError
-    async with workspace(settings) as pipeline, Client(build_server(pipeline)) as client:
-        try:
-            result = await client.call_tool(tool, given)
-        except MCPError as error:  # raised inside, it would come wrapped in exception groups
-            result = error
+    async with workspace(settings) as pipeline:
+        server = build_server(pipeline)
+        guard_against_leaks(server)
+        async with Client(server) as client:
+            try:
+                result = await client.call_tool(tool, given)
+            except MCPError as error:  # raised inside, it would come wrapped in exception groups
+                result = error
     if isinstance(result, MCPError):
         raise result
     return result
@@ -72,7 +88,8 @@ def _about(meta: dict[str, Any]) -> str:
     if not meta.get("credential"):
         return ""
     budgets = ", ".join(f"{b['name']} {b['available']} of {b['limit']} left" for b in meta["budgets"])
-    return f"({meta['attempts']} attempt, {meta['waited_seconds']} s waited, {meta['credential']} key; {budgets})\n"
+    attempts = "1 attempt" if meta["attempts"] == 1 else f"{meta['attempts']} attempts"
+    return f"({attempts}, {meta['waited_seconds']} s waited, {meta['credential']} key; {budgets})\n"
 
 
 def _exit_code(data: dict[str, Any]) -> int:

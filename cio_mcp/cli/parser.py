@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from cio_mcp import __version__
 from cio_mcp.settings import add_flags
 
+LOOPBACK, LAST_PORT = "127.0.0.1", 65_535
 EPILOG = """\
 credentials come from the environment, each also as NAME_FILE with the path of a file:
   CUSTOMERIO_SITE_ID and CUSTOMERIO_TRACK_API_KEY       Track API: write people and events
@@ -65,7 +66,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--http", metavar="[HOST:]PORT", help="serve streamable HTTP there instead of stdio; loopback addresses only"
+        "--http",
+        metavar="[HOST:]PORT",
+        type=_address,
+        help="serve streamable HTTP there instead of stdio, on a loopback address only (default host: 127.0.0.1); "
+        "port 0 takes a free one",
     )
     add_flags(command)
 
@@ -97,8 +102,21 @@ def _demo_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print every step as one JSON line")
 
 
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {LAST_PORT}")
+    return int(text)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.removeprefix("[").removesuffix("]") or LOOPBACK, _port(port)
+
+
 def _sandbox_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--port", type=int, default=8025, help="port on 127.0.0.1; 0 takes a free one (default: 8025)")
+    command.add_argument(
+        "--port", type=_port, default=8025, help="port on 127.0.0.1; 0 takes a free one (default: 8025)"
+    )
     command.add_argument("--region", choices=("us", "eu"), default="us", help="where its account lives (default: us)")
     command.add_argument("--empty", action="store_true", help="start without the sample people, segments and campaigns")
 

@@ -11,17 +11,14 @@ from cio_mcp.server import build_server
 from cio_mcp.settings import Settings, SettingsError, flags_given
 from cio_mcp.transports import serve_http, serve_stdio
 
-LOOPBACK = "127.0.0.1"
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until the client is gone or a signal comes."""
     settings = settings_of(flags_given(arguments))
-    address = _address(arguments.http) if arguments.http else None
     log = log_to_stderr(settings.log_level)
     if settings.sandbox:
         log.info("sandbox: nothing leaves this machine")
-    return anyio.run(_stdio, settings) if address is None else anyio.run(_http, settings, *address)
+    return anyio.run(_stdio, settings) if arguments.http is None else anyio.run(_http, settings, *arguments.http)
 
 
 async def _stdio(settings: Settings) -> int:
@@ -33,16 +30,19 @@ async def _stdio(settings: Settings) -> int:
 
 
 async def _http(settings: Settings, host: str, port: int) -> int:
+    problem = ""
     async with workspace(settings) as pipeline:
         _warn_without_keys(settings, pipeline.credentials.names)
         server = build_server(pipeline)
         _settle_memory()
         try:
             await serve_http(server, host=host, port=port, ready=lambda url: _say(f"cio-mcp serves MCP at {url}"))
-        except ValueError as error:
-            raise SettingsError(f"--http: {error}") from None
+        except ValueError as error:  # raised in here, either would come wrapped in exception groups
+            problem = str(error)
         except OSError as error:
-            raise SettingsError(f"--http: port {port} cannot be used: {error.strerror}") from None
+            problem = f"port {port} cannot be used: {error.strerror}"
+    if problem:
+        raise SettingsError(f"--http: {problem}")
     return 0
 
 
@@ -62,10 +62,3 @@ def _warn_without_keys(settings: Settings, names: tuple[str, ...]) -> None:
 def _say(line: str) -> None:
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004 - the largest port
-        raise SettingsError(f"--http must be PORT or HOST:PORT, such as {LOOPBACK}:8000")
-    return host.strip("[]") or LOOPBACK, int(port)

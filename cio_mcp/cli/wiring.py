@@ -1,5 +1,6 @@
 """Makes the objects that everything else is handed."""
 
+import difflib
 import logging
 import os
 import random
@@ -19,9 +20,9 @@ from cio_mcp.delivery import Delivery, Effects
 from cio_mcp.gateway import Gateway, new_client
 from cio_mcp.ledger import Ledger, LogLedger
 from cio_mcp.pipeline import Pipeline
-from cio_mcp.policy import Policy
+from cio_mcp.policy import ANY, Policy
 from cio_mcp.secret import Secret
-from cio_mcp.settings import Settings, SettingsError, is_customer_io, load
+from cio_mcp.settings import OPTIONS, Settings, SettingsError, is_customer_io, load, source_of
 
 SANDBOX_URL = "http://127.0.0.1"
 """Never connected to: with --sandbox, requests are answered in this process."""
@@ -49,10 +50,15 @@ def log_to_stderr(level: str) -> logging.Logger:
 def settings_of(flags: Mapping[str, str]) -> Settings:
     """Read the settings of this process, and check that the areas named exist."""
     settings = load(os.environ, flags)
-    known = {area.name for area in CATALOG.areas}
-    named = (settings.areas or frozenset()) | {grant.area for grant in settings.grant or ()} - {"*"}
-    if unknown := sorted(named - known):
-        raise SettingsError(f"unknown area {unknown[0]!r}: the areas are {', '.join(sorted(known))}")
+    named = {"areas": settings.areas or frozenset(), "grant": {grant.area for grant in settings.grant or ()} - {ANY}}
+    known = sorted(area.name for area in CATALOG.areas)
+    for option in OPTIONS:
+        for area in sorted(named.get(option.name, set()) - set(known)):
+            close = difflib.get_close_matches(area, known, n=1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            raise SettingsError(
+                f"{source_of(option, flags)} names an area that does not exist{hint}; the areas are {', '.join(known)}"
+            )
     return settings
 
 
@@ -100,13 +106,15 @@ async def _sandboxed(settings: Settings, stack: AsyncExitStack) -> tuple[Setting
     keys = Keys()
     # An account whose limits are those that the operator believes in.
     limits = Limits(**{bucket.value: (rate.limit, rate.window) for bucket, rate in settings.rates.items()})
-    app = create_app(keys=keys, limits=limits)
+    app = create_app(keys=keys, limits=limits, region=settings.region)
     await stack.enter_async_context(app.router.lifespan_context(app))
     inside = replace(
         settings,
         site_id=Secret(keys.site_id),
         track_api_key=Secret(keys.track_api_key),
         app_api_key=Secret(keys.app_api_key),
+        service_account_token=None,
+        workspace_id=None,
         track_url=SANDBOX_URL,
         app_url=SANDBOX_URL,
     )

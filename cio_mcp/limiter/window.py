@@ -128,7 +128,8 @@ class SlidingWindow:
         free within one hold of each other, so callers take them in turns: the n-th waits for slot n modulo
         limit, and one hold more for each whole round before it.
         """
-        self._advance(now)
+        if not ahead and self.available(now):
+            return 0.0
         usable = self._usable(now)
         frees = self._free_moments(now)
         frees = [now] * (usable - len(frees)) + frees[max(0, len(frees) - usable) :]

@@ -118,7 +118,8 @@ def _change_identifiers(world: World, person: Person, kind: str, body: Mapping[s
             continue
         value = as_string(given)
         other = world.people.find(name, value)
-        if (other is None or other is person) and _may_change(world, person, name, kind):
+        free = other in {None, person} and not world.people.is_suppressed(name, value)
+        if free and _may_change(world, person, name, kind):
             change = {name: {"from": person.identifiers.get(name, ""), "to": value}}
             world.people.assign(person, name, value, int(now))
             world.record(person, "attribute_change", now, name=name, data=change)
@@ -163,9 +164,9 @@ def _set_attribute(world: World, person: Person, name: str, value: Any, at: int)
 
 def _set_topic(world: World, person: Person, topic: str, value: Any, at: int) -> None:
     preferences = person.attributes.get(_PREFERENCES)
-    topics = dict(preferences.get("topics") or {}) if isinstance(preferences, dict) else {}
-    topics[topic] = value
-    person.attributes[_PREFERENCES] = {"topics": topics}
+    before = preferences.get("topics") if isinstance(preferences, dict) else None
+    topics = before if isinstance(before, dict) else {}
+    person.attributes[_PREFERENCES] = {"topics": topics | {topic: value}}
     person.timestamps[_PREFERENCES] = at
     _preferences_changed(world, person, at)
 

@@ -149,6 +149,39 @@ def test_suppressing_an_id_blocks_the_address_as_well(cio: Talk) -> None:
     assert cio.read("/customers?email=ada%40example.com")["results"] == []
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "allowed", "found"),
+    [
+        ("ada%40example.com", {"id": "ada-2"}, True, "ada-1 ada@example.com"),
+        ("cio_a300001a", {"id": "ada-2"}, True, "ada-2 ada@example.com"),
+        ("ada-1", {"email": "new@example.com"}, True, "ada-1 new@example.com"),
+        ("ada-1", {"email": "new@example.com"}, False, "ada-1 ada@example.com"),
+        ("cio_a300001a", {"email": "new@example.com"}, False, "ada-1 new@example.com"),
+    ],
+)
+def test_an_identifier_that_is_set_changes_only_where_it_may(
+    cio: Talk, path: str, body: object, *, allowed: bool, found: str
+) -> None:
+    cio.sandbox.app.state.world.email_by_id = allowed
+    assert cio.track("PUT", f"/v1/customers/{path}", body).status_code == 200
+    customer = cio.read("/customers/cio_a300001a/attributes?id_type=cio_id")["customer"]["identifiers"]
+    assert f"{customer['id']} {customer['email']}" == found
+
+
+def test_a_deleted_person_leaves_segments_and_objects_but_not_the_messages(cio: Talk) -> None:
+    world = cio.sandbox.app.state.world
+    cio.track("DELETE", "/v1/customers/ada-1")
+    assert "a300001a" not in world.segments.by_id[2].members
+    assert all("a300001a" not in thing.people for thing in world.objects)
+    assert "ada-1" in {m["customer_id"] for m in cio.read("/messages?limit=1000")["messages"]}
+
+
+def test_a_suppressed_address_cannot_come_back_through_another_id(cio: Talk) -> None:
+    cio.track("POST", "/v1/customers/ada-1/suppress")
+    cio.track("PUT", "/v1/customers/ada-2", {"email": "ada@example.com"})
+    assert cio.read("/customers?email=ada%40example.com")["results"] == []
+
+
 def test_a_ulid_seen_before_is_ignored_and_another_id_is_not(cio: Talk) -> None:
     events = cio.sandbox.app.state.world.events
     before = len(events)
@@ -216,6 +249,14 @@ def test_preferences_come_back_as_json_in_a_string(cio: Talk) -> None:
     found = cio.attributes("1")
     assert found is not None
     assert found["cio_subscription_preferences"] == '{"topics":{"topic_1":true,"topic_2":false}}'
+
+
+def test_preferences_of_another_shape_are_replaced_by_a_single_topic(cio: Talk) -> None:
+    body = {"cio_subscription_preferences": {"topics": "x"}, "cio_subscription_preferences.topics.topic_2": True}
+    assert cio.track("PUT", "/v1/customers/1", body).status_code == 200
+    found = cio.attributes("1")
+    assert found is not None
+    assert found["cio_subscription_preferences"] == '{"topics":{"topic_2":true}}'
 
 
 @pytest.mark.parametrize(("value", "expected"), [("TRUE", True), (1, True), ("1", True), ("yes", False), (0, False)])

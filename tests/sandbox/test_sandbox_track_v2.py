@@ -19,6 +19,35 @@ def thing(action: str, **more: Any) -> dict[str, Any]:
     return {"type": "object", "action": action, "identifiers": ACME} | more
 
 
+VARIANTS: list[dict[str, Any]] = [
+    person("identify", attributes={"plan": "pro"}, cio_relationships=[{"identifiers": ACME}]),
+    person("delete"),
+    person("event", name="bought", attributes={"sku": 1}),
+    person("page", name="https://example.com"),
+    person("screen", name="home"),
+    person("add_relationships", cio_relationships=[{"identifiers": ACME}]),
+    person("delete_relationships", cio_relationships=[{"identifiers": ACME}]),
+    person("add_device", device={"token": "t", "platform": "ios"}),
+    person("delete_device", device={"token": "t"}),
+    {"type": "person", "action": "merge", "primary": {"id": "1"}, "secondary": {"id": "2"}},
+    person("suppress"),
+    person("unsuppress"),
+    {"type": "person", "action": "identify", "identifiers": {"phone": "+15550100001"}},
+    thing("identify", attributes={"seats": 1}, cio_relationships=[{"identifiers": ADA}]),
+    thing("identify_anonymous", cio_relationships=[{"identifiers": {"anonymous_id": "a"}}]),
+    thing("delete"),
+    thing("add_relationships", cio_relationships=[{"identifiers": ADA}]),
+    thing("delete_relationships", cio_relationships=[{"identifiers": ADA}]),
+    {
+        "type": "delivery",
+        "action": "event",
+        "identifiers": {"id": "RPI="},
+        "name": "opened",
+        "attributes": {"device_token": "t"},
+    },
+]
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator[Talk]:
     with talking() as talk:
@@ -31,36 +60,7 @@ def cio(running: Talk) -> Talk:
     return running
 
 
-@pytest.mark.parametrize(
-    "item",
-    [
-        person("identify", attributes={"plan": "pro"}, cio_relationships=[{"identifiers": ACME}]),
-        person("delete"),
-        person("event", name="bought", attributes={"sku": 1}),
-        person("page", name="https://example.com"),
-        person("screen", name="home"),
-        person("add_relationships", cio_relationships=[{"identifiers": ACME}]),
-        person("delete_relationships", cio_relationships=[{"identifiers": ACME}]),
-        person("add_device", device={"token": "t", "platform": "ios"}),
-        person("delete_device", device={"token": "t"}),
-        {"type": "person", "action": "merge", "primary": {"id": "1"}, "secondary": {"id": "2"}},
-        person("suppress"),
-        person("unsuppress"),
-        {"type": "person", "action": "identify", "identifiers": {"phone": "+15550100001"}},
-        thing("identify", attributes={"seats": 1}, cio_relationships=[{"identifiers": ADA}]),
-        thing("identify_anonymous", cio_relationships=[{"identifiers": {"anonymous_id": "a"}}]),
-        thing("delete"),
-        thing("add_relationships", cio_relationships=[{"identifiers": ADA}]),
-        thing("delete_relationships", cio_relationships=[{"identifiers": ADA}]),
-        {
-            "type": "delivery",
-            "action": "event",
-            "identifiers": {"id": "RPI="},
-            "name": "opened",
-            "attributes": {"device_token": "t"},
-        },
-    ],
-)
+@pytest.mark.parametrize("item", VARIANTS)
 def test_each_variant_is_accepted(cio: Talk, item: dict[str, Any]) -> None:
     response = cio.track("POST", "/v2/entity", item)
     assert (response.status_code, response.json()) == (200, {})
