@@ -263,6 +263,7 @@ REFUSED: dict[str, list[tuple[dict[str, Any], str, str]]] = {
         ({"version": True}, "version", "whole number"),
         ({"res": "years"}, "res", "'months'"),
         ({"start": "2026-01-02", "end": "2026-01-01"}, "end", "must lie after start"),
+        ({"start": "2026-01-01", "end": "2026-01-01"}, "end", "must lie after start"),
     ],
     "list_broadcast_trigger_errors": [
         ({"start": "x"}, "start", "0 or more"),

@@ -122,7 +122,7 @@ def test_an_action_that_the_type_has_not_gets_the_nearest(kind: str, action: str
         ),
         (example("person", "delete", identifiers={}), "identifiers", "exactly one of id | email | phone | cio_id"),
         (example("person", "delete", identifiers={"object_id": "1"}), "identifiers", "does not take 'object_id'"),
-        (example("person", "delete", identifiers={"mail": "a@example.com"}), "identifiers", "does not take 'mail'"),
+        (example("person", "delete", identifiers={"mail": 1.5}), "identifiers", "does not take 'mail'"),
         (example("person", "delete", identifiers={"id": 1.5}), "identifiers.id", "must be text"),
         (example("person", "delete", identifiers={"id": True}), "identifiers.id", "must be text"),
         (example("person", "delete", identifiers={"id": " "}), "identifiers.id", "must not be blank"),
@@ -276,10 +276,10 @@ def test_an_item_of_32_kb_is_taken_and_one_byte_more_is_refused() -> None:
 
 
 def test_the_size_counts_the_id_that_an_event_is_going_to_get() -> None:
-    page = padded("person", "page", ITEM_BYTES)
-    assert "at most 32,768" in refusal("apply_entity", page)
+    room = ITEM_BYTES - len(f',"id":"{ULID}"')
+    assert "at most 32,768" in refusal("apply_entity", padded("person", "page", room + 1))
     ids = counted()
-    fits = entity(padded("person", "page", ITEM_BYTES - len(f',"id":"{ULID}"'))).minted(lambda: next(ids))
+    fits = entity(padded("person", "page", room)).minted(lambda: next(ids))
     assert len(json.dumps(fits.item(), separators=(",", ":"), ensure_ascii=False).encode()) == ITEM_BYTES
 
 
