@@ -22,6 +22,13 @@ KEEPALIVE_SECONDS = 2.0
 CONNECTIONS = 100
 
 
+# Compression off: what is not packed cannot unpack to a thousand times its size.
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": f"cio-mcp/{__version__}"}
+_HEADERS_WITH_BODY = {**_HEADERS, "Content-Type": "application/json"}
+# The whole attempt has one deadline, which a drip of bytes cannot extend.
+_NO_TIMEOUT = httpx2.Timeout(None).as_dict()
+
+
 class Unsent(Exception):
     """The request provably never left."""
 
@@ -43,40 +50,19 @@ class Oversized(Exception):
 
 
 def new_client(transport: httpx2.AsyncBaseTransport | None = None, *, loopback: bool = False) -> httpx2.AsyncClient:
-    """Return the HTTP client of one workspace: no redirects, no cookies, compression off.
+    """Return the HTTP client of one workspace: no redirects, no cookies.
 
     The proxies of the environment are used for Customer.io, never for a loopback address.
     """
     client = httpx2.AsyncClient(
-        transport=_Announced(transport) if transport else None,
-        headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": f"cio-mcp/{__version__}"},
+        transport=transport,
         limits=httpx2.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS),
-        timeout=None,  # the whole attempt has one deadline, which a drip of bytes cannot extend
+        timeout=None,
         follow_redirects=False,
         trust_env=not loopback,
     )
     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return client
-
-
-class _Announced(httpx2.AsyncBaseTransport):
-    """Traces a transport that does not, such as one within this process: what it is given counts as sent."""
-
-    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
-        self._transport = transport
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Pass a request on."""
-        trace = request.extensions["trace"]
-        await trace("send_request_headers.started", {"request": request})
-        await trace("send_request_body.complete", {})
-        response = await self._transport.handle_async_request(request)
-        await trace("receive_response_headers.complete", {})
-        return response
-
-    async def aclose(self) -> None:
-        """Close the transport."""
-        await self._transport.aclose()
 
 
 class _Progress:
@@ -102,10 +88,20 @@ class _Progress:
 
 
 class Gateway:
-    """Sends one request and returns its answer."""
+    """Sends one request and returns its answer.
 
-    def __init__(self, client: httpx2.AsyncClient) -> None:
-        self._client = client
+    The client is opened for the first request: loading the machine's certificates takes longer than listing tools.
+    Its transport must tell the trace events of httpx2's own, since they decide what provably never left.
+    """
+
+    def __init__(self, open_client: Callable[[], httpx2.AsyncClient]) -> None:
+        self._open_client = open_client
+        self._client: httpx2.AsyncClient | None = None
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._client is not None:
+            await self._client.aclose()
 
     async def exchange(self, request: Request, lease: Lease, slots: Slots, *, timeout: float) -> Answer:  # noqa: ASYNC109
         """Make one attempt within `timeout` seconds; raises Unsent, Lost or Oversized."""
@@ -124,18 +120,18 @@ class Gateway:
             slots.close()
 
     async def _exchange(self, request: Request, lease: Lease, progress: _Progress) -> Answer:
-        url = httpx2.URL(lease.base_url + request.target)
-        if url.raw_path.decode() != request.target:
-            raise AssertionError("the HTTP client would send another path than the one that was checked")
-        outgoing = self._client.build_request(
+        outgoing = httpx2.Request(
             request.method,
-            url,
+            lease.base_url + request.target,
             content=request.body,
-            headers={} if request.body is None else {"Content-Type": "application/json"},
-            extensions={"trace": progress},
+            headers=_HEADERS if request.body is None else _HEADERS_WITH_BODY,
+            extensions={"trace": progress, "timeout": _NO_TIMEOUT},
         )
+        if outgoing.url.raw_path.decode() != request.target:
+            raise AssertionError("the HTTP client would send another path than the one that was checked")
+        self._client = self._client or self._open_client()
         response = await self._client.send(outgoing, auth=lease.auth, stream=True)
-        headers = {name.lower(): value for name, value in response.headers.items()}
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
         progress.head = Answer(status=response.status_code, headers=headers, body=b"")
         try:
             return replace(progress.head, body=await _bounded(response, progress.head))

@@ -3,9 +3,9 @@
 import json
 import logging
 from collections import deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Literal, Protocol, get_args, get_origin
+from typing import Any, Protocol
 
 from cio_mcp.catalog.params import Params
 
@@ -67,17 +67,21 @@ class LogLedger:
 
     def intend(self, intent: Intent) -> None:
         """Record a write before its first byte leaves."""
-        self._write(logging.DEBUG, {"record": "intent", **asdict(intent)})
+        self._write(logging.DEBUG, {"record": "intent", **_members(intent)})
 
     def conclude(self, intent: Intent, outcome: Outcome) -> None:
         """Record how a call ended."""
-        ended = {name: value for name, value in asdict(outcome).items() if value is not None}
         level = logging.WARNING if outcome.ending is Ending.UNKNOWN else logging.INFO
-        self._write(level, {"record": "outcome", **asdict(intent), **ended})
+        self._write(level, {"record": "outcome", **_members(intent), **_members(outcome)})
 
     def _write(self, level: int, record: dict[str, Any]) -> None:
         self.recent.append(record)
         self._logger.log(level, "%s", json.dumps(record, ensure_ascii=True, separators=(",", ":")))
+
+
+def _members(record: Intent | Outcome) -> dict[str, Any]:
+    given = ((member.name, getattr(record, member.name)) for member in fields(record))
+    return {name: value for name, value in given if value is not None}
 
 
 def redacted(params: Params) -> dict[str, Any]:
@@ -86,12 +90,7 @@ def redacted(params: Params) -> dict[str, Any]:
     What is not known to be harmless is not shown: a new argument is redacted before anybody thinks of it.
     """
     given = params.model_dump(mode="json", by_alias=True, exclude_none=True)
-    choices = {info.alias or name for name, info in type(params).model_fields.items() if _is_choice(info.annotation)}
-    return {name: _redact(value, plain=name in choices) for name, value in given.items()}
-
-
-def _is_choice(annotation: Any) -> bool:
-    return get_origin(annotation) is Literal or any(_is_choice(part) for part in get_args(annotation))
+    return {name: _redact(value, plain=name in params.choices) for name, value in given.items()}
 
 
 def _redact(value: Any, *, plain: bool) -> Any:

@@ -9,7 +9,6 @@ from cio_mcp.budgets import Budgets
 from cio_mcp.catalog.params import Params, input_schema
 from cio_mcp.limiter import Budget
 
-
 _SILENT_AT_ZERO = frozenset({"paused_for", "refused_429", "queued"})
 
 

@@ -45,7 +45,7 @@ def _service_account(value: str) -> Secret:
 
 
 def _workspace(value: str) -> int:
-    if not (value.isascii() and value.isdigit()):
+    if not (value.isascii() and value.isdigit() and len(value) <= 18):  # noqa: PLR2004 - digits of a 64-bit integer
         raise ValueError("must be the workspace's number, as it stands in Customer.io's address bar")
     return int(value)
 

@@ -145,8 +145,12 @@ def _members(members: dict[str, Any], room: int, path: Path, cuts: _Cuts) -> dic
         if sizes[name] > share and share < _LEAST:
             cuts.inside = True
             continue
-        fitted[name] = _fit(members[name], share, (*path, name), cuts)
-        left -= own + (sizes[name] if fitted[name] is members[name] else size(fitted[name]))
+        shown = _fit(members[name], share, (*path, name), cuts)
+        if not shown and members[name]:  # an empty object would say that there is nothing
+            cuts.inside = True
+            continue
+        fitted[name] = shown
+        left -= own + size(shown)
     return {name: fitted[name] for name in members if name in fitted}
 
 

@@ -62,7 +62,7 @@ def build(endpoint: Endpoint, params: Params) -> Request:
     parts: dict[In | Literal["path"], dict[str, Any]] = {"path": {}, In.QUERY: {}, In.BODY: {}, In.LOCAL: {}}
     given = params.model_dump(mode="json", by_alias=False, exclude_none=True)
     for name, value in given.items():
-        where = endpoint.location(name)
+        where = endpoint.locations[name]
         if where is In.SPREAD:
             parts[In.BODY] |= value
         else:
@@ -95,7 +95,7 @@ def _body(endpoint: Endpoint, members: dict[str, Any]) -> bytes | None:
 
 
 def _takes_body(endpoint: Endpoint) -> bool:
-    return any(endpoint.location(name) in (In.BODY, In.SPREAD) for name in endpoint.params.model_fields)
+    return any(endpoint.locations[name] in (In.BODY, In.SPREAD) for name in endpoint.params.model_fields)
 
 
 def read(endpoint: Endpoint, answer: Answer) -> dict[str, Any]:
@@ -145,9 +145,9 @@ def _partly_rejected(answer: Answer) -> PartlyRejected:
         rows = read_json(answer.body)["errors"]
     except (ValueError, KeyError, TypeError):
         rows = []
-    count = f"{len(rows)} " if rows else "Some "
+    refused = "one item" if len(rows) == 1 else f"{len(rows):,} items" if rows else "some items"
     return PartlyRejected(
-        f"{count}items of the batch were refused; all others were accepted.",
+        f"Refused: {refused} of the batch; all others were accepted.",
         next_step="Mend and send only the items named in rejected, by batch_index (0-based); the others are done.",
         details={"rejected": rows},
     )

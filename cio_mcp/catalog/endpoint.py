@@ -14,6 +14,7 @@ __all__ = ["Access", "Area", "Bucket", "Catalog", "Effect", "Endpoint", "Key", "
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 P = TypeVar("P", bound=Params)
+Location = In | Literal["path"]
 
 KB = 1000
 """Customer.io's kB. Its pages do not say 1000 or 1024; the smaller can never be refused."""
@@ -41,9 +42,16 @@ class Endpoint:
     max_body: int | None
     emits: str | None
     check_with: str | None
+    in_path: tuple[str, ...] = field(init=False)
+    """The names of the path's placeholders, in order."""
+    locations: Mapping[str, Location] = field(init=False)
+    """Where each field travels."""
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself, at import and in a sentence."""
+        object.__setattr__(self, "in_path", tuple(_PLACEHOLDER.findall(self.path)))
+        locations = {name: self._location(name) for name in self.params.model_fields}
+        object.__setattr__(self, "locations", MappingProxyType(locations))
         missing = set(self.in_path) - set(self.params.model_fields)
         if missing:
             raise TypeError(f"{self.name}: the path names {sorted(missing)}, but the class has no such field")
@@ -59,11 +67,6 @@ class Endpoint:
         undescribed = [name for name, info in self.params.model_fields.items() if not info.description]
         if undescribed:
             raise TypeError(f"{self.name}: {undescribed} need a description")
-
-    @property
-    def in_path(self) -> tuple[str, ...]:
-        """The names of the path's placeholders, in order."""
-        return tuple(_PLACEHOLDER.findall(self.path))
 
     @property
     def title(self) -> str:
@@ -91,8 +94,7 @@ class Endpoint:
         """The word that permits it: `read`, `write`, `destructive`, or `send` for what sends messages."""
         return "send" if self.effect is Effect.MESSAGE else str(self.access)
 
-    def location(self, field_name: str) -> In | Literal["path"]:
-        """Say where a field travels."""
+    def _location(self, field_name: str) -> Location:
         if field_name in self.in_path:
             return "path"
         for marker in self.params.model_fields[field_name].metadata:

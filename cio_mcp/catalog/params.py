@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -31,6 +31,13 @@ class Params(BaseModel):
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+    choices: ClassVar[frozenset[str]] = frozenset()
+    """The arguments that are one of a few words, so that the record may show them."""
+
+    @classmethod
+    @override
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        cls.choices = frozenset(i.alias or name for name, i in cls.model_fields.items() if _is_choice(i.annotation))
 
     def minted(self, _mint: Callable[[], str]) -> Self:
         """Return a copy in which every event has a ULID, so that all attempts of a call carry the same."""
@@ -43,6 +50,10 @@ class Params(BaseModel):
     def echoed(self) -> dict[str, Any]:
         """Return what the caller should learn of the request beside the reply."""
         return {}
+
+
+def _is_choice(annotation: Any) -> bool:
+    return get_origin(annotation) is Literal or any(_is_choice(part) for part in get_args(annotation))
 
 
 Place = tuple[str | int, ...]

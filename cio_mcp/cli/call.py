@@ -24,7 +24,7 @@ TOO_DEEP = "the arguments are nested too deeply"
 def run(arguments: argparse.Namespace) -> int:
     """Call the tool; the exit code is 0 done, 1 refused or failed, 2 wrong usage, 3 outcome unknown."""
     settings = settings_of(flags_given(arguments))
-    given = _object(sys.stdin.read() if arguments.arguments == "-" else arguments.arguments)
+    given = _object(sys.stdin.buffer.read() if arguments.arguments == "-" else arguments.arguments)
     log_to_stderr("error" if settings.log_level == "info" else settings.log_level)
     try:
         result = anyio.run(_called, settings, arguments.tool, given)
@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     return _exit_code(data) if result.is_error else 0
 
 
-def _object(text: str) -> dict[str, Any]:
+def _object(text: str | bytes) -> dict[str, Any]:
+    """Read the arguments; bytes, whose encoding is JSON's own and not the locale's, come from a pipe."""
     try:
         given = json.loads(text)
     except RecursionError:

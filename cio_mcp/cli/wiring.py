@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -78,8 +79,9 @@ async def wired(settings: Settings) -> AsyncIterator[Wiring]:
         if settings.sandbox:
             settings, transport = await _sandboxed(settings, stack)
         loopback = not all(is_customer_io(url) for url in (settings.track_base, settings.app_base))
-        client = await stack.enter_async_context(new_client(transport, loopback=loopback))
-        yield Wiring(settings=settings, gateway=Gateway(client))
+        gateway = Gateway(partial(new_client, transport, loopback=loopback))
+        stack.push_async_callback(gateway.aclose)
+        yield Wiring(settings=settings, gateway=gateway)
 
 
 @asynccontextmanager
@@ -101,7 +103,7 @@ async def workspace(settings: Settings, ledger: Ledger | None = None) -> AsyncIt
 
 
 async def _sandboxed(settings: Settings, stack: AsyncExitStack) -> tuple[Settings, httpx2.AsyncBaseTransport]:
-    from cio_mcp.sandbox import Keys, Limits, create_app  # noqa: PLC0415 - only those who use it pay for its import
+    from cio_mcp.sandbox import InProcess, Keys, Limits, create_app  # noqa: PLC0415 - only those who use it pay for its import
 
     keys = Keys()
     # An account whose limits are those that the operator believes in.
@@ -118,4 +120,4 @@ async def _sandboxed(settings: Settings, stack: AsyncExitStack) -> tuple[Setting
         track_url=SANDBOX_URL,
         app_url=SANDBOX_URL,
     )
-    return inside, httpx2.ASGITransport(app=app)
+    return inside, InProcess(app)

@@ -8,7 +8,7 @@ client happens to send. Track (/api/v1, /api/v2) and App (/v1) share one port.
 In process::
 
     app = create_app(world=seeded_world(time.time))
-    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://sandbox")
+    client = httpx2.AsyncClient(transport=InProcess(app), base_url="http://sandbox")
 
 Over a socket::
 
@@ -35,6 +35,7 @@ from cio_mcp.sandbox.app import Received, Sandbox, create_app
 from cio_mcp.sandbox.auth import Keys
 from cio_mcp.sandbox.deliveries import Delays, Outcome
 from cio_mcp.sandbox.faults import Fault, Faults
+from cio_mcp.sandbox.in_process import InProcess
 from cio_mcp.sandbox.seed import seeded_world
 from cio_mcp.sandbox.serving import RunningSandbox, running_sandbox, serve
 from cio_mcp.sandbox.webhooks import sign
@@ -47,6 +48,7 @@ __all__ = [
     "Delays",
     "Fault",
     "Faults",
+    "InProcess",
     "Keys",
     "Limits",
     "Outcome",

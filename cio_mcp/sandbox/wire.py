@@ -20,7 +20,7 @@ class ConnectionDropped(httpx2.ReadError):
     """Raised in process, where there is no socket to close.
 
     It is the exception an httpx2 client sees when a real peer resets the connection, so code under test meets the
-    same class over `httpx2.ASGITransport` and over a socket.
+    same class over `InProcess` and over a socket.
     """
 
 
