@@ -76,7 +76,8 @@ class LogLedger:
 
     def _write(self, level: int, record: dict[str, Any]) -> None:
         self.recent.append(record)
-        self._logger.log(level, "%s", json.dumps(record, ensure_ascii=True, separators=(",", ":")))
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, "%s", json.dumps(record, ensure_ascii=True, separators=(",", ":")))
 
 
 def _members(record: Intent | Outcome) -> dict[str, Any]:

@@ -1,0 +1,62 @@
+"""Who is measured: the command of every server, and the files that the peers are started with."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from peers.openapi import document
+from report import installed_version
+from stdio_client import Era, StdioServer
+
+from cio_mcp.catalog import CATALOG
+
+PEERS = Path(__file__).with_name("peers")
+UNLIMITED = "1000000/1"
+WITHOUT_FASTMCP = 'fastmcp is not installed, so its rows are left out: pip install ".[bench]"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineup:
+    """The files of one run of a benchmark: our tool list, and the OpenAPI document of the same endpoints."""
+
+    tools: Path
+    document: Path
+
+    @property
+    def has_fastmcp(self) -> bool:
+        """Whether that peer can be started."""
+        return installed_version("fastmcp") is not None
+
+    def ours(self, *flags: str) -> list[str]:
+        """Return the command of our server."""
+        return [sys.executable, "-m", "cio_mcp", "serve", *flags]
+
+    def ours_sandboxed(self) -> list[str]:
+        """Return the command of our server with a sandbox in its process, and limits that no benchmark reaches."""
+        return self.ours("--sandbox", f"--limit-app={UNLIMITED}", f"--limit-track={UNLIMITED}")
+
+    def bare(self, *, with_tools: bool = False) -> list[str]:
+        """Return the command of the SDK's server: one tool, or as many as ours with the same schemas."""
+        files = [f"--tools={self.tools}"] if with_tools else []
+        return [sys.executable, str(PEERS / "bare_server.py"), *files]
+
+    def fastmcp(self, *, sandbox: bool = False) -> list[str]:
+        """Return the command of fastmcp's server of the same endpoints."""
+        flags = ["--sandbox"] if sandbox else []
+        return [sys.executable, str(PEERS / "fastmcp_server.py"), str(self.document), *flags]
+
+
+@contextmanager
+def lined_up() -> Iterator[Lineup]:
+    """Write the peers' files to a directory that lasts as long as the block."""
+    with TemporaryDirectory(prefix="cio-mcp-bench-") as name:
+        lineup = Lineup(tools=Path(name, "tools.json"), document=Path(name, "openapi.json"))
+        lineup.document.write_text(json.dumps(document(CATALOG)), encoding="utf-8")
+        with StdioServer(lineup.ours(), Era.LEGACY) as server:
+            server.greet()
+            lineup.tools.write_text(json.dumps(server.request("tools/list", {})), encoding="utf-8")
+        yield lineup
