@@ -28,6 +28,7 @@ from stdio_client import Era, StdioServer
 from cio_mcp.catalog import Access
 from cio_mcp.catalog.endpoint import Endpoint
 from cio_mcp.cli.wiring import workspace
+from cio_mcp.delivery import Caller
 from cio_mcp.pipeline import Pipeline
 from cio_mcp.settings import load
 from cio_mcp.shaping import BYTES_PER_TOKEN, compact
@@ -104,7 +105,7 @@ def _arguments(endpoint: Endpoint, known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _answer(pipeline: Pipeline, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    finished = await pipeline.call(pipeline.catalog[tool], arguments, caller="benchmark")
+    finished = await pipeline.call(pipeline.catalog[tool], arguments, caller=Caller(name="benchmark"))
     if finished.error:
         raise RuntimeError(f"{tool}: {json.dumps(finished.error.as_json())}")
     return finished.data

@@ -72,6 +72,10 @@ class Budgets:
             raise
         return Slots(held)
 
+    def expected_wait(self, credential: str, buckets: Iterable[Bucket]) -> float:
+        """Return the seconds that a new request would wait now, in the bucket where it would wait longest."""
+        return max(self.limiter(credential, bucket).snapshot().next_free for bucket in buckets)
+
     def snapshot(self) -> list[Budget]:
         """Return the state of every bucket in use."""
         return [limiter.snapshot() for limiter in self._limiters.values()]

@@ -21,6 +21,10 @@ REPLY_SECONDS = 5.0
 """A slot that comes free later than this before the deadline is not waited for: its answer might not be heard."""
 
 
+ANNOUNCED_SECONDS = 1.0
+"""A wait as long as this is announced before it begins; shorter ones are over before anybody has read of them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
     """What a call asks of the world besides the network."""
@@ -45,11 +49,24 @@ class Undelivered(Exception):
         """Seconds that Customer.io asked to wait, for a 429."""
 
 
+async def _nobody(_seconds: float) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who called: a name for the record, and how to say that the call is waiting for a slot (in seconds)."""
+
+    name: str
+    waiting: Callable[[float], Awaitable[None]] = _nobody
+
+
 @dataclass(slots=True, kw_only=True)
 class Course:
     """How a call goes: filled in on the way, told to the caller and to the ledger at the end."""
 
     operation: str
+    caller: Caller
     started: float
     deadline: float
     attempts: int = 0
@@ -107,6 +124,9 @@ class Delivery:
     async def _slots(self, job: Job, course: Course) -> Slots:
         reply = min(REPLY_SECONDS, (course.deadline - course.started) / 2)
         patience = max(0.0, self.left(course) - reply)
+        expected = self.budgets.expected_wait(job.lease.name, job.endpoint.buckets)
+        if ANNOUNCED_SECONDS <= expected <= patience:
+            await course.caller.waiting(expected)
         try:
             return await self.budgets.acquire(job.lease.name, job.endpoint.buckets, max_wait=patience)
         except Throttled:

@@ -17,7 +17,7 @@ from cio_mcp.budgets import Budgets
 from cio_mcp.catalog.endpoint import Access, Catalog, Endpoint, Repeat
 from cio_mcp.catalog.params import Params
 from cio_mcp.credentials import Credentials, Lease
-from cio_mcp.delivery import Course, Delivery, Job, Undelivered
+from cio_mcp.delivery import Caller, Course, Delivery, Job, Undelivered
 from cio_mcp.errors import (
     CioError,
     InvalidArguments,
@@ -63,10 +63,10 @@ class Pipeline:
     time_budget: float
     result_tokens: int
 
-    async def call(self, endpoint: Endpoint, given: Mapping[str, Any] | None, *, caller: str) -> Finished:
+    async def call(self, endpoint: Endpoint, given: Mapping[str, Any] | None, *, caller: Caller) -> Finished:
         """Carry out one call and record it; what goes wrong with it is returned, never raised."""
-        course = self._course()
-        intent = Intent(operation=course.operation, tool=endpoint.name, access=endpoint.access, caller=caller)
+        course = self._course(caller)
+        intent = Intent(operation=course.operation, tool=endpoint.name, access=endpoint.access, caller=caller.name)
         data: dict[str, Any] = {}
         error: CioError | None = None
         try:
@@ -82,9 +82,11 @@ class Pipeline:
         self._conclude(intent, course, _ending(endpoint, course, error), error)
         return Finished(data=data, error=error, course=course)
 
-    def _course(self) -> Course:
+    def _course(self, caller: Caller) -> Course:
         now = self.delivery.effects.now()
-        return Course(operation=self.delivery.effects.mint(), started=now, deadline=now + self.time_budget)
+        return Course(
+            operation=self.delivery.effects.mint(), caller=caller, started=now, deadline=now + self.time_budget
+        )
 
     def _admit(self, endpoint: Endpoint, given: Mapping[str, Any] | None) -> Params:
         params = arguments.validate(endpoint.name, endpoint.params, given)

@@ -14,6 +14,7 @@ from mcp.shared.exceptions import MCPError
 from cio_mcp import __version__
 from cio_mcp.arguments import shown, validate
 from cio_mcp.catalog.endpoint import Access, Endpoint, Repeat
+from cio_mcp.delivery import Caller
 from cio_mcp.errors import CioError
 from cio_mcp.native import NativeTool, native_tools
 from cio_mcp.pipeline import Pipeline
@@ -103,10 +104,14 @@ def _result(data: dict[str, Any], meta: dict[str, Any] | None, *, is_error: bool
     return types.CallToolResult(content=content, structured_content=data, is_error=is_error, _meta=meta)
 
 
-def _caller(ctx: ServerRequestContext[Any]) -> str:
-    """Name the client as it names itself: for the record only, nothing may rest on it."""
+def _caller(ctx: ServerRequestContext[Any]) -> Caller:
+    """Name the client as it names itself (for the record only, nothing may rest on it), and how to reach it."""
     client = ctx.session.client_params.client_info if ctx.session.client_params else None
-    return one_line(f"{client.name} {client.version}", 80) if client else "unknown"
+
+    async def waiting(seconds: float) -> None:
+        await ctx.session.report_progress(0, seconds, f"Waiting about {seconds:.0f} s for Customer.io's rate limit")
+
+    return Caller(name=one_line(f"{client.name} {client.version}", 80) if client else "unknown", waiting=waiting)
 
 
 def tool_of(endpoint: Endpoint) -> types.Tool:
