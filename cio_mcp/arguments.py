@@ -5,11 +5,12 @@ No message repeats a value: it may be personal, and it may be written to be read
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
+from cio_mcp.catalog.json_values import LARGEST_INTEGER
 from cio_mcp.catalog.params import Params
 from cio_mcp.errors import InvalidArguments
 
@@ -19,10 +20,10 @@ DEPTH = 20
 """Arguments nest about five levels; deeper ones are refused before a recursive reader meets them."""
 NODES = 250_000
 """Values in one call: the largest legal one, 10,000 people of a broadcast with their data, has fewer."""
-# JSON numbers beyond this lose digits in most readers (RFC 8259, section 6).
-LARGEST_INTEGER = 2**63
 REPORTED = 3
 """Mistakes told at once: enough to mend a call in one go, few enough to read."""
+SHOWN_CHARACTERS = 40
+"""Of a name that somebody else chose."""
 
 
 def validate(tool: str, params: type[P], given: Mapping[str, Any] | None) -> P:
@@ -34,41 +35,54 @@ def validate(tool: str, params: type[P], given: Mapping[str, Any] | None) -> P:
     try:
         return params.model_validate(arguments)
     except ValidationError as error:
-        raise _invalid(tool, [_explain(params, line) for line in _distinct(error)]) from None
+        lines = list(_distinct(error))
+        raise _invalid(tool, [_explain(params, line) for line in lines[:REPORTED]], len(lines)) from None
 
 
-def _invalid(tool: str, problems: Sequence[str]) -> InvalidArguments:
-    more = f" (and {len(problems) - REPORTED} more)" if len(problems) > REPORTED else ""
+def _invalid(tool: str, problems: list[str], count: int = 1) -> InvalidArguments:
+    more = f" (and {count - REPORTED} more)" if count > REPORTED else ""
     return InvalidArguments(
-        f"{tool}: {'; '.join(problems[:REPORTED])}{more}. Nothing was sent.",
+        f"{tool}: {'; '.join(problems)}{more}. Nothing was sent.",
         next_step="Mend the named arguments and call again.",
     )
 
 
+class _Place(NamedTuple):
+    """Where a value stands, as one step below another place: spelt out only for the one that is told."""
+
+    above: "_Place | None"
+    step: str | int
+    depth: int
+
+    def steps(self) -> tuple[str | int, ...]:
+        return (*(self.above.steps() if self.above else ()), self.step)
+
+
 def _unspeakable(arguments: dict[str, Any]) -> str | None:
     """Find what JSON on the wire cannot carry; walks without recursion, so no depth can harm it."""
-    stack: list[tuple[Any, str, int]] = [(arguments, "", 0)]
+    stack: list[tuple[Any, _Place | None]] = [(arguments, None)]
     nodes = 0
     while stack:
-        value, path, depth = stack.pop()
+        value, place = stack.pop()
         nodes += 1
-        if nodes > NODES:
-            return f"{_argument(path)}: more than {NODES:,} values in one call; send less at once"
+        depth = place.depth if place else 0
+        if nodes + len(stack) > NODES:
+            return f"{_argument(place)}: more than {NODES:,} values in one call; send less at once"
         if depth > DEPTH:
-            return f"{_argument(path)}: nested more than {DEPTH} levels deep"
+            return f"{_argument(place)}: nested more than {DEPTH} levels deep"
         problem = _unspeakable_value(value)
         if problem:
-            return f"{path or 'arguments'}: {problem}"
+            return f"{_place(place.steps()) if place else 'arguments'}: {problem}"
         if isinstance(value, dict):
-            stack.extend((member, f"{path}.{name}" if path else name, depth + 1) for name, member in value.items())
-            stack.extend((name, path, depth + 1) for name in value)
+            stack.extend((member, _Place(place, name, depth + 1)) for name, member in value.items())
+            stack.extend((name, place) for name in value)
         elif isinstance(value, list):
-            stack.extend((item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value))
+            stack.extend((item, _Place(place, index, depth + 1)) for index, item in enumerate(value))
     return None
 
 
-def _argument(path: str) -> str:
-    return path.split(".", 1)[0].split("[", 1)[0] or "arguments"
+def _argument(place: _Place | None) -> str:
+    return _place(place.steps()[:1]) if place else "arguments"
 
 
 def _unspeakable_value(value: Any) -> str | None:
@@ -122,11 +136,13 @@ def _explain(params: type[Params], line: Mapping[str, Any]) -> str:
 def _place(loc: tuple[int | str, ...]) -> str:
     path = ""
     for step in loc:
-        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+        path += f"[{step}]" if isinstance(step, int) else f".{_printable(step)}" if path else _printable(step)
     return path
 
 
 def _unknown(loc: tuple[int | str, ...], known: Iterable[str]) -> str:
+    if len(loc) > 1:
+        return f"{_place(loc)} is unknown"  # the names known here are those of the tool, not of what is inside
     name, valid = str(loc[-1]), list(known)
     close = difflib.get_close_matches(name.lower(), [option.lower() for option in valid], n=1, cutoff=0.6)
     nearest = next((option for option in valid if close and option.lower() == close[0]), None)
@@ -148,5 +164,9 @@ def _plain(message: str) -> str:
 
 def shown(name: str) -> str:
     """Quote a name that somebody else chose: printable, short, on one line."""
-    printable = "".join(character if character.isprintable() else "?" for character in name[:40])
-    return f"'{printable}'" + ("..." if len(name) > 40 else "")  # noqa: PLR2004
+    return f"'{_printable(name, more='')}'" + ("..." if len(name) > SHOWN_CHARACTERS else "")
+
+
+def _printable(name: str, more: str = "...") -> str:
+    beginning = "".join(character if character.isprintable() else "?" for character in name[:SHOWN_CHARACTERS])
+    return beginning + (more if len(name) > SHOWN_CHARACTERS else "")

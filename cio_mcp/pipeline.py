@@ -127,6 +127,7 @@ class Pipeline:
             answer = await self.delivery.deliver(job, course)
             return wire.read(endpoint, answer) | params.echoed()
         except Oversized as failure:
+            course.status = failure.head.status
             raise failures.oversized(endpoint, failure) from None
         except NotFound:
             if repeat is Repeat.SAFE_UNLESS_RECREATED and course.doubt:

@@ -1,6 +1,7 @@
 """Pure: make upstream text harmless to carry. What it says stays untrusted; what it can break goes.
 
-One lone surrogate ends a stdio server when its answer is written, and NaN is no JSON at all.
+One lone surrogate ends a stdio server when its answer is written, and NaN is no JSON at all. Tag characters and
+chains of variation selectors carry text that a model reads and no person sees.
 """
 
 import json
@@ -12,14 +13,22 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 DEPTH = 100
 """Deeper JSON is an attack: Customer.io's own answers nest less than ten levels."""
 
-_UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+# The only emoji written with tag characters: the flags of England, Scotland and Wales (Unicode TS #51, ED-14a).
+_FLAG = (
+    "\U0001f3f4\U000e0067\U000e0062"
+    "(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074|\U000e0077\U000e006c\U000e0073)\U000e007f"
+)
+_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"
+_TAG = "[\U000e0000-\U000e007f]"
+_SELECTOR = "[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+_UNSAFE = re.compile(f"({_FLAG})|{_CONTROL}|{_TAG}|(?<={_SELECTOR}){_SELECTOR}")
 _LINE_BREAKS = re.compile(r"\s+")
 _LONGEST_NUMBER = 300
 
 
 def text(value: str) -> str:
-    """Replace lone surrogates and control characters; tabs and line breaks stay."""
-    return _UNSAFE.sub(REPLACEMENT, value)
+    """Replace lone surrogates, control characters and hidden text; tabs and line breaks stay."""
+    return _UNSAFE.sub(lambda found: found[1] or REPLACEMENT, value)
 
 
 def one_line(value: str, characters: int) -> str:

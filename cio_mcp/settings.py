@@ -135,7 +135,7 @@ def _seconds(value: str) -> float:
 
 
 def _tokens(value: str) -> int:
-    return int(_number(value, least=500, most=1_000_000, unit="tokens"))
+    return int(_number(value, least=1000, most=1_000_000, unit="tokens"))
 
 
 def _rate(value: str) -> Rate:

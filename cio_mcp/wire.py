@@ -145,6 +145,8 @@ def _partly_rejected(answer: Answer) -> PartlyRejected:
         rows = read_json(answer.body)["errors"]
     except (ValueError, KeyError, TypeError):
         rows = []
+    if not isinstance(rows, list):
+        rows = []
     refused = "one item" if len(rows) == 1 else f"{len(rows):,} items" if rows else "some items"
     return PartlyRejected(
         f"Refused: {refused} of the batch; all others were accepted.",
@@ -170,7 +172,7 @@ def _refusal(endpoint: Endpoint, answer: Answer) -> CioError:
         )
     default = (Rejected, "Mend the arguments as Customer.io says, then call again.")
     kind, step = _NEXT.get(answer.status, default)
-    said = detail(answer)
+    said = detail(answer).replace('"', "'")  # nothing in it ends the quotation
     quoted = f' Customer.io says: "{said}"' if said else ""
     return kind(
         f"Customer.io refused {endpoint.name} with {answer.status}.{quoted}",

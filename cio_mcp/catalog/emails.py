@@ -18,6 +18,8 @@ ATTACHMENT_BYTES = 2_000_000
 # A comma inside a quoted display name separates nothing.
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _RECIPIENT = re.compile(rf'(?:{_QUOTED}|[^,"])+')
+# Asked first and without a step back: every quotation mark without its pair would be read to the end of the text.
+_PAIRED = re.compile(r'(?:[^"]|"(?:[^"\\]|\\.)*+")*+')
 # RFC 5322, section 3.6.8: a field name is printable ASCII without the colon.
 _HEADER_NAME = re.compile(r"[!-9;-~]+")
 _HEADER_VALUE = re.compile(r"[ -~]+")
@@ -36,9 +38,9 @@ _INSTEAD = {"from": "from", "to": "to", "cc": "cc", "bcc": "bcc", "reply-to": "r
 
 def recipients(text: str) -> list[str]:
     """Split a comma separated list of addresses; raise ValueError with the remedy if one is none."""
-    found = [part.strip() for part in _RECIPIENT.findall(text)]
-    if '"' in _RECIPIENT.sub("", text):
+    if not _PAIRED.fullmatch(text):
         raise ValueError('has a quotation mark without its pair: write "Name" <person@example.com>')
+    found = [part.strip() for part in _RECIPIENT.findall(text)]
     for address in found:
         signs = re.sub(_QUOTED, "", address).count("@")
         if signs == 0:
@@ -73,7 +75,7 @@ def headers(members: dict[str, Any]) -> dict[str, Any]:
         if name.lower() in RESERVED_HEADERS or name.lower().startswith("content-"):
             instead = _INSTEAD.get(name.lower())
             raise ValueError(
-                f"must not hold {name}, which is reserved: {f'use {instead}' if instead else 'leave it out'}"
+                f"must not hold {name[:40]}, which is reserved: {f'use {instead}' if instead else 'leave it out'}"
             )
         if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"must hold one line of ASCII text for {name[:40]}")

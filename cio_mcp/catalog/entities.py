@@ -1,6 +1,7 @@
 """Entities: people, objects and deliveries through the one door of the Track API v2, singly or in batches."""
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
@@ -95,6 +96,10 @@ class ApplyEntity(Params):
 
 def checked_item(members: dict[str, Any]) -> dict[str, Any]:
     """Check an item of a batch as `apply_entity` would, and return it as it goes on the wire."""
+    for name in members:
+        if name not in ApplyEntity.model_fields:
+            near = get_close_matches(name, ApplyEntity.model_fields, n=1)
+            raise wrong(name, f"is unknown: did you mean {near[0]}?" if near else "is unknown")
     return ApplyEntity.model_validate(members).item()
 
 

@@ -20,6 +20,17 @@ def _reject_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
+# JSON numbers beyond this lose digits in most readers (RFC 8259, section 6).
+LARGEST_INTEGER = 2**63
+_LONGEST_INTEGER = 20  # characters
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _LONGEST_INTEGER or not -LARGEST_INTEGER <= int(digits) < LARGEST_INTEGER:
+        raise ValueError("holds too large a number; send it as text")
+    return int(digits)
+
+
 DEPTH = 20
 """Arguments nest about five levels; deeper ones are refused before a recursive reader meets them."""
 
@@ -40,16 +51,23 @@ def _members(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
+_NOT_JSON = "must be a JSON object or list, not text"
+
+
 def parsed(value: Any) -> Any:
     """Read JSON text where an object or a list is due: some clients send nested arguments as text."""
     if not isinstance(value, str):
         return value
+    if value.lstrip()[:1] not in ("{", "["):  # without a try: a list may hold a hundred thousand plain texts
+        raise ValueError(_NOT_JSON)
     try:
-        found = json.loads(value, object_pairs_hook=_reject_duplicates, parse_constant=_reject_constant)
+        found = json.loads(
+            value, object_pairs_hook=_reject_duplicates, parse_constant=_reject_constant, parse_int=_integer
+        )
     except (json.JSONDecodeError, RecursionError):
-        raise ValueError("must be a JSON object or list, not text") from None
+        raise ValueError(_NOT_JSON) from None
     check_depth(found)
-    return found
+    return sendable(found)
 
 
 def json_size(value: Any) -> int:

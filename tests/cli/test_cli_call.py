@@ -1,0 +1,148 @@
+"""`cio-mcp call`: results for programs on standard output, words for people on standard error, and an exit code."""
+
+import json
+import socket
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.cli.commands import run, run_unread
+from tests.cli.conftest import Here
+
+NAME = "Größe \N{RIGHTWARDS ARROW} \N{GRINNING FACE}"
+SEND = json.dumps({"transactional_message_id": 1, "to": "ada@example.com", "identifiers": {"id": "ada-1"}})
+
+
+def _sends(sandbox: httpx2.Client) -> int:
+    journal = sandbox.get("/journal").json()["requests"]
+    return sum(entry["raw_path"] == "/v1/send/email" for entry in journal)
+
+
+def _arm(sandbox: httpx2.Client, **fault: Any) -> None:
+    assert sandbox.post("/faults", json=fault).is_success
+
+
+def test_the_result_is_json_on_standard_output_and_the_rest_on_standard_error(
+    sandbox_variables: dict[str, str],
+) -> None:
+    called = run("call", "count_segment_people", '{"segment_id": 1}', env=sandbox_variables)
+    assert (called.code, called.json["count"]) == (0, 29)
+    assert called.err == "(1 attempt, 0.0 s waited, app key; app/app 9 of 10 left)\n"
+
+
+def test_json_prints_result_error_and_facts_together(sandbox_variables: dict[str, str]) -> None:
+    called = run("call", "get_segment", '{"segment_id": 999}', "--json", env=sandbox_variables)
+    assert (called.code, called.err) == (1, "")
+    assert called.json["is_error"] is True
+    assert called.json["result"]["error"]["code"] == "not_found"
+    assert called.json["_meta"]["cio-mcp/call"]["attempts"] == 1
+
+
+def test_names_survive_standard_input_and_a_locale_that_has_no_letters_for_them(
+    sandbox_variables: dict[str, str],
+) -> None:
+    locale = {"PYTHONIOENCODING": "cp1252"}
+    given = json.dumps({"name": NAME}, ensure_ascii=False).encode()
+    called = run("call", "create_segment", "-", env={**sandbox_variables, **locale}, given=given)
+    assert called.json["segment"]["name"] == NAME
+
+
+def test_a_refused_call_says_code_reason_and_next_step_and_exits_with_1(
+    sandbox_variables: dict[str, str], sandbox: httpx2.Client
+) -> None:
+    called = run("call", "send_email", '{"transactional_message_id": 1, "too": "x"}', env=sandbox_variables)
+    assert (called.code, called.out) == (1, "")
+    first, second = called.err.splitlines()
+    assert first.startswith("invalid_arguments: send_email: ")
+    assert "unknown argument 'too': did you mean to?" in first
+    assert second.strip().startswith("next: ")
+    assert sandbox.get("/state").json()["requests"] == 0
+
+
+def test_what_customer_io_refuses_is_told_in_its_words(sandbox_variables: dict[str, str]) -> None:
+    called = run("call", "get_segment", '{"segment_id": 999}', env=sandbox_variables)
+    assert (called.code, called.out) == (1, "")
+    assert called.err.startswith("not_found: ")
+    assert "status: 404" in called.err
+
+
+def test_an_unknown_outcome_has_an_exit_code_of_its_own_and_is_not_repeated(
+    sandbox_variables: dict[str, str], sandbox: httpx2.Client
+) -> None:
+    _arm(sandbox, kind="reset", when="after", match="POST /v1/send/email")
+    called = run("call", "send_email", SEND, env=sandbox_variables)
+    assert (called.code, called.out) == (3, "")
+    assert called.err.startswith("outcome_unknown: ")
+    assert "next: Do not repeat it blindly" in called.err
+    assert _sends(sandbox) == 1
+
+
+def test_with_json_an_unknown_outcome_exits_with_3_too(
+    sandbox_variables: dict[str, str], sandbox: httpx2.Client
+) -> None:
+    _arm(sandbox, kind="status", status=500, when="after", match="POST /v1/send/email")
+    called = run("call", "send_email", SEND, "--json", env=sandbox_variables)
+    assert (called.code, called.json["result"]["error"]["code"]) == (3, "outcome_unknown")
+    assert _sends(sandbox) == 1
+
+
+def test_a_read_that_was_retried_says_how_often(sandbox_variables: dict[str, str], sandbox: httpx2.Client) -> None:
+    _arm(sandbox, kind="reset", match="GET /v1/segments")
+    called = run("call", "list_segments", env=sandbox_variables)
+    assert called.code == 0
+    assert called.err.startswith("(2 attempts, ")
+
+
+def test_an_unknown_tool_is_refused_with_the_nearest_name(sandbox_variables: dict[str, str]) -> None:
+    assert "did you mean list_segments?" in run("call", "list_segmnts", env=sandbox_variables).sentence(1)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (b'{"segment_id": ', "no JSON"),
+        (b"[1]", "must be a JSON object"),
+        (b"", "no JSON"),
+        (b"\xff\xfe{}", "no JSON"),
+        (b"[" * 200_000, "nested too deeply"),
+        (b'{"x":' + b"[" * 900 + b"]" * 900 + b"}", "nested too deeply"),
+    ],
+    ids=["half", "list", "empty", "not UTF-8", "bomb", "deep"],
+)
+def test_arguments_that_are_no_object_are_refused_in_a_sentence(here: Here, given: bytes, said: str) -> None:
+    assert said in here("call", "get_segment", "-", given=given).sentence(2)
+
+
+def test_settings_that_cannot_be_used_are_refused_in_a_sentence() -> None:
+    said = run("call", "list_segments", env={"CUSTOMERIO_REGION": "mars"}).sentence(2)
+    assert said == "cio-mcp: CUSTOMERIO_REGION must be us or eu\n"
+
+
+def test_without_a_key_the_variable_to_set_is_named(sandbox_variables: dict[str, str]) -> None:
+    hosts = {name: value for name, value in sandbox_variables.items() if name.endswith("_URL")}
+    called = run("call", "list_segments", env=hosts)
+    assert (called.code, called.out) == (1, "")
+    assert called.err.startswith("missing_credential: ")
+    assert "CUSTOMERIO_APP_API_KEY" in called.err
+
+
+def test_a_host_that_does_not_answer_is_told_as_such(sandbox_variables: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        nobody = f"http://127.0.0.1:{closing.getsockname()[1]}"
+    called = run("call", "list_segments", env={**sandbox_variables, "CUSTOMERIO_APP_URL": nobody})
+    assert (called.code, called.out) == (1, "")
+    assert called.err.startswith("unavailable: Customer.io could not be reached")
+
+
+def test_with_the_sandbox_neither_keys_nor_a_network_are_used() -> None:
+    nowhere = {"CUSTOMERIO_APP_URL": "http://127.0.0.1:1", "CUSTOMERIO_APP_API_KEY": "canary-app-key"}
+    called = run("call", "count_segment_people", '{"segment_id": 1}', "--sandbox", env=nowhere)
+    assert (called.code, called.json["count"]) == (0, 29)
+
+
+def test_a_result_that_nobody_reads_is_dropped_without_a_traceback(sandbox_variables: dict[str, str]) -> None:
+    called = run_unread("call", "list_segments", env=sandbox_variables)
+    assert called.code == 1
+    assert "Traceback" not in called.err
+    assert "Error" not in called.err

@@ -1,0 +1,86 @@
+"""`cio-mcp doctor`: the findings as a page or as JSON, and an exit code for scripts."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from cio_mcp.sandbox import Keys, running_sandbox
+from tests.cli.commands import run, run_unread
+from tests.cli.conftest import Here
+
+
+def test_good_keys_end_well(sandbox_variables: dict[str, str]) -> None:
+    told = run("doctor", env=sandbox_variables)
+    assert (told.code, told.err) == (0, "")
+    lines = told.out.splitlines()
+    url = sandbox_variables["CUSTOMERIO_APP_URL"]
+    assert lines[:2] == [f"ok   {key} key: works at {url}: region us, workspace 1" for key in ("Track", "App")]
+    assert lines[2] == "note Tools: 52 of 52 served with these settings"
+    assert "app 10/1s" in lines[3]
+    assert lines[-1] == "All is well."
+
+
+def test_json_says_the_same_to_programs(sandbox_variables: dict[str, str]) -> None:
+    told = run("doctor", "--json", env={**sandbox_variables, "CUSTOMERIO_APP_API_KEY": "canary-nobody"})
+    assert (told.code, told.json["ok"]) == (1, False)
+    findings = {finding["subject"]: finding for finding in told.json["findings"]}
+    assert findings["Track key"]["state"] == "good"
+    assert findings["App key"]["state"] == "bad"
+    assert findings["App key"]["remedy"]
+    assert "canary" not in told.out + told.err
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "remedy"),
+    [
+        ({"CUSTOMERIO_TRACK_API_KEY": ""}, "half set: CUSTOMERIO_TRACK_API_KEY is missing", "CUSTOMERIO_TRACK_API_KEY"),
+        ({"CUSTOMERIO_REGION": "eu"}, "the account lives in us and CUSTOMERIO_REGION is eu", "CUSTOMERIO_REGION=us"),
+        ({"CUSTOMERIO_APP_API_KEY": "sandbox-track-key"}, "holds the Track key", "make an App API key"),
+        ({"CUSTOMERIO_TRACK_API_KEY": "sandbox-app-key"}, "holds an App API key", "CUSTOMERIO_APP_API_KEY"),
+        ({"CUSTOMERIO_APP_URL": "http://127.0.0.1:1"}, "did not answer", "firewall"),
+    ],
+)
+def test_what_is_wrong_is_marked_with_its_remedy_below(
+    here: Here, sandbox_variables: dict[str, str], change: Mapping[str, str], said: str, remedy: str
+) -> None:
+    told = here("doctor", env={**sandbox_variables, **change})
+    lines = told.out.splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith("BAD ") and said in line)
+    assert remedy in lines[place + 1]
+    assert lines[-1] == "Something is wrong: see the lines marked BAD."
+    assert told.code == 1
+
+
+def test_without_keys_it_says_so_and_fails() -> None:
+    told = run("doctor")
+    assert (told.code, told.err) == (1, "")
+    assert "BAD" not in told.out
+    assert told.out.splitlines()[-1] == "No credential is set: set at least one, or try --sandbox."
+
+
+def test_keys_of_different_workspaces_are_told_apart(here: Here, sandbox_variables: dict[str, str]) -> None:
+    with running_sandbox(keys=Keys(workspace_id=2)) as other:
+        told = here("doctor", env={**sandbox_variables, "CUSTOMERIO_APP_URL": other.url})
+    assert told.code == 1
+    assert "BAD  Workspace: the credentials belong to different workspaces (Track key: 1, App key: 2)" in told.out
+
+
+def test_the_built_in_sandbox_is_well_in_either_region_whatever_else_is_set(here: Here) -> None:
+    others = {
+        "CUSTOMERIO_REGION": "eu",
+        "CUSTOMERIO_APP_URL": "http://127.0.0.1:1",
+        "CUSTOMERIO_SERVICE_ACCOUNT_TOKEN": "sa_live_canary",
+        "CUSTOMERIO_WORKSPACE_ID": "77",
+    }
+    told = here("doctor", "--sandbox", env=others)
+    assert (told.code, told.out.count("ok   ")) == (0, 2), told.out
+
+
+def test_what_is_served_is_counted(here: Here, sandbox_variables: dict[str, str]) -> None:
+    told = here("doctor", "--areas", "segments", "--read-only", env=sandbox_variables)
+    assert "note Tools: 4 of 52 served with these settings" in told.out
+
+
+def test_a_page_that_nobody_reads_is_dropped_without_a_word(sandbox_variables: dict[str, str]) -> None:
+    told = run_unread("doctor", env=sandbox_variables)
+    assert (told.code, told.err) == (1, "")
