@@ -18,17 +18,30 @@ APP_KEYS_PAGE = "https://fly.customer.io/settings/api_credentials?keyType=app"
 MADE_AT = "Customer.io, Settings > Account Settings > API Credentials"
 
 
-class _Header(httpx2.Auth):
+# Shorter texts are no keys, and replacing them could spoil an answer.
+_SHORTEST_SECRET = 8
+
+
+class KeyAuth(httpx2.Auth):
     """Adds headers when a request is about to leave, so that no earlier value holds them."""
 
-    def __init__(self, headers: dict[str, Secret]) -> None:
+    def __init__(self, headers: dict[str, Secret], *, secrets: tuple[Secret, ...]) -> None:
         self._headers = headers
+        self._secrets = secrets
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Put the headers on the request."""
         for name, value in self._headers.items():
             request.headers[name] = value.reveal()
         yield request
+
+    def conceal(self, body: bytes) -> bytes:
+        """Take the key out of an answer that repeats it, as a proxy's error page may."""
+        for secret in self._secrets:
+            text = secret.reveal().encode()
+            if len(text) >= _SHORTEST_SECRET and text in body:
+                body = body.replace(text, b"***")
+        return body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,19 +50,20 @@ class Lease:
 
     name: str
     base_url: str
-    auth: httpx2.Auth
+    auth: KeyAuth
 
 
-def bearer(token: Secret, **more: str) -> httpx2.Auth:
+def bearer(token: Secret, **more: str) -> KeyAuth:
     """Return bearer authentication; further headers are named with underscores."""
     headers = {"Authorization": Secret(f"Bearer {token.reveal()}")}
-    return _Header(headers | {name.replace("_", "-"): Secret(value) for name, value in more.items()})
+    headers |= {name.replace("_", "-"): Secret(value) for name, value in more.items()}
+    return KeyAuth(headers, secrets=(token,))
 
 
-def basic(user: Secret, password: Secret) -> httpx2.Auth:
+def basic(user: Secret, password: Secret) -> KeyAuth:
     """Return HTTP Basic authentication."""
-    pair = f"{user.reveal()}:{password.reveal()}".encode()
-    return _Header({"Authorization": Secret("Basic " + base64.b64encode(pair).decode())})
+    pair = Secret(base64.b64encode(f"{user.reveal()}:{password.reveal()}".encode()).decode())
+    return KeyAuth({"Authorization": Secret(f"Basic {pair.reveal()}")}, secrets=(pair, password, user))
 
 
 class Credentials:

@@ -134,7 +134,7 @@ class Gateway:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
         progress.head = Answer(status=response.status_code, headers=headers, body=b"")
         try:
-            return replace(progress.head, body=await _bounded(response, progress.head))
+            return replace(progress.head, body=lease.auth.conceal(await _bounded(response, progress.head)))
         finally:
             await response.aclose()
 

@@ -31,8 +31,9 @@ from cio_mcp.errors import (
 )
 from cio_mcp.gateway import Oversized
 from cio_mcp.ledger import Ending, Intent, Ledger, Outcome, redacted
-from cio_mcp.native import told
+from cio_mcp.native import NativeTool, told
 from cio_mcp.policy import Policy
+from cio_mcp.scrub import one_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,26 @@ class Pipeline:
             raise
         self._conclude(intent, course, _ending(endpoint, course, error), error)
         return Finished(data=data, error=error, course=course)
+
+    def answer(self, tool: NativeTool, given: Mapping[str, Any] | None, *, caller: Caller) -> Finished:
+        """Answer one call of a tool of this server itself, and record it."""
+        course = self._course(caller)
+        intent = Intent(operation=course.operation, tool=tool.name, access=Access.READ, caller=caller.name)
+        try:
+            finished = Finished(
+                data=tool.answer(arguments.validate(tool.name, tool.params, given)), error=None, course=course
+            )
+        except InvalidArguments as error:
+            finished = Finished(data={}, error=error, course=course)
+        ending = Ending.REFUSED if finished.error else Ending.OK
+        self._conclude(intent, course, ending, finished.error)
+        return finished
+
+    def turn_away(self, name: str, *, caller: Caller) -> None:
+        """Record a call of a tool that does not exist."""
+        course = self._course(caller)
+        intent = Intent(operation=course.operation, tool=one_line(name, 60), access="none", caller=caller.name)
+        self._conclude(intent, course, Ending.REFUSED)
 
     def _course(self, caller: Caller) -> Course:
         now = self.delivery.effects.now()

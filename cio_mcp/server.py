@@ -12,7 +12,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from cio_mcp import __version__
-from cio_mcp.arguments import shown, validate
+from cio_mcp.arguments import shown
 from cio_mcp.catalog.endpoint import Access, Endpoint, Repeat
 from cio_mcp.delivery import Caller
 from cio_mcp.errors import CioError
@@ -72,23 +72,18 @@ class Face:
         self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         """Answer `tools/call`; an unknown name is a protocol error, everything else a result."""
-        native = self.native.get(params.name)
-        if native is not None:
-            return self._own_answer(native, params.arguments)
-        endpoint = self.pipeline.catalog.get(params.name)
-        if endpoint is None:
+        caller = _caller(ctx)
+        if native := self.native.get(params.name):
+            finished = self.pipeline.answer(native, params.arguments, caller=caller)
+        elif endpoint := self.pipeline.catalog.get(params.name):
+            finished = await self.pipeline.call(endpoint, params.arguments, caller=caller)
+        else:
+            self.pipeline.turn_away(params.name, caller=caller)
             raise self._unknown(params.name)
-        finished = await self.pipeline.call(endpoint, params.arguments, caller=_caller(ctx))
         meta = {META: finished.meta()}
         return self._failure(finished.error, meta) if finished.error else _result(finished.data, meta)
 
-    def _own_answer(self, tool: NativeTool, given: Mapping[str, Any] | None) -> types.CallToolResult:
-        try:
-            return _result(tool.answer(validate(tool.name, tool.params, given)), None)
-        except CioError as error:
-            return self._failure(error, None)
-
-    def _failure(self, error: CioError, meta: dict[str, Any] | None) -> types.CallToolResult:
+    def _failure(self, error: CioError, meta: dict[str, Any]) -> types.CallToolResult:
         paging = Paging(otherwise="Those cut here are not known to be done: look each up before you send it again.")
         told = bounded(error.as_json(), tokens=self.pipeline.result_tokens, paging=paging)
         return _result(told, meta, is_error=True)
@@ -99,7 +94,7 @@ class Face:
         return MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool {shown(name)}: {hint}")
 
 
-def _result(data: dict[str, Any], meta: dict[str, Any] | None, *, is_error: bool = False) -> types.CallToolResult:
+def _result(data: dict[str, Any], meta: dict[str, Any], *, is_error: bool = False) -> types.CallToolResult:
     content: list[types.ContentBlock] = [types.TextContent(text=compact(data))]
     return types.CallToolResult(content=content, structured_content=data, is_error=is_error, _meta=meta)
 

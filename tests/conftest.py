@@ -42,7 +42,7 @@ def recording_server() -> Iterator[tuple[Recorder, str]]:
 
 @pytest.fixture
 def recorder(recording_server: tuple[Recorder, str]) -> Recorder:
-    """The recording server, empty."""
+    """Empty the recording server."""
     recorder, _ = recording_server
     recorder.requests.clear()
     recorder.replies.clear()

@@ -1,6 +1,7 @@
 """A server on loopback that records every request and answers as it is told."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ class Recorder:
         self.default = Reply()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Note a request and answer it."""
         if scope["type"] != "http":
             return
         body = b""
@@ -71,17 +73,15 @@ def running(app: Any) -> Iterator[str]:
     thread = threading.Thread(target=anyio.run, args=(server.serve,), daemon=True)
     thread.start()
     try:
-        deadline = anyio.run(_started, server)
-        assert deadline, "the recording server did not start"
+        assert _started(server), "the recording server did not start"
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(STARTED_WITHIN)
 
 
-async def _started(server: uvicorn.Server) -> bool:
-    with anyio.move_on_after(STARTED_WITHIN):
-        while not server.started:
-            await anyio.sleep(0.01)
-        return True
-    return False
+def _started(server: uvicorn.Server) -> bool:
+    deadline = time.monotonic() + STARTED_WITHIN
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return server.started

@@ -3,6 +3,7 @@
 import base64
 import copy
 import itertools
+import json
 import logging
 import pickle
 import traceback
@@ -16,8 +17,8 @@ from cio_mcp.catalog import CATALOG, Key
 from cio_mcp.credentials import Credentials, Lease
 from cio_mcp.errors import MissingCredential
 from cio_mcp.settings import Settings, load
-from tests.conftest import Connect
-from tests.recording import Received, Recorder
+from tests.conftest import Connect, Wire
+from tests.recording import Received, Recorder, Reply
 
 TRACK = {"CUSTOMERIO_SITE_ID": "canary-site-id", "CUSTOMERIO_TRACK_API_KEY": "canary-track-key"}
 APP = {"CUSTOMERIO_APP_API_KEY": "canary-app-key"}
@@ -210,3 +211,20 @@ def test_a_missing_credential_is_raised_without_the_others_in_its_traceback() ->
     told = "".join(traceback.TracebackException.from_exception(raised.value, capture_locals=True).format())
     assert "Credentials(track)" in told
     assert [canary for canary in CANARIES if canary in told] == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("tool", "arguments"), [("get_segment", {"segment_id": 1}), ("delete_person", {"identifier": "1"})]
+)
+@pytest.mark.parametrize("status", [200, 400])
+async def test_an_answer_that_repeats_the_key_is_shown_without_it(
+    wire: Wire, recorder: Recorder, tool: str, arguments: dict[str, Any], status: int
+) -> None:
+    echo = json.dumps({"meta": {"error": f"Bearer canary-app-key, Basic {PAIR}, canary-track-key"}}).encode()
+    recorder.default = Reply(status=status, body=echo)
+    wired = await wire(tool, arguments)
+    shown = json.dumps(wired.result)
+    assert "***" in shown
+    hidden = ["canary-app-key"] if tool == "get_segment" else [PAIR, "canary-track-key", "canary-site-id"]
+    assert not [secret for secret in hidden if secret in shown]

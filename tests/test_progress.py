@@ -14,7 +14,8 @@ async def reported(limit: str, calls: int, mode: str) -> list[tuple[float | None
     """Make calls one after the other against the sandbox, and return what the last one reported meanwhile."""
     heard: list[tuple[float | None, str | None]] = []
 
-    async def listen(_progress: float, total: float | None, message: str | None) -> None:
+    async def listen(progress: float, total: float | None, message: str | None) -> None:
+        assert progress == 0
         heard.append((total, message))
 
     settings = load({"CIO_MCP_SANDBOX": "true", "CIO_MCP_LIMIT_APP": limit})

@@ -275,4 +275,23 @@ async def test_an_internal_error_is_told_without_its_text_and_its_record_is_clos
     assert "RuntimeError" in caplog.text
     everything = caplog.text + json.dumps(list(ledger.recent))
     assert [canary for canary in (SECRET, *KEYS.values()) if canary in everything] == []
-    assert ledger.recent[-1]["ending"] == ("unknown" if tool == "send_email" else "failed")
+    (ended,) = [record for record in ledger.recent if record["record"] == "outcome" and record["tool"] == tool]
+    assert ended["ending"] == ("unknown" if tool == "send_email" else "failed")
+    assert (ledger.recent[-1]["tool"], ledger.recent[-1]["ending"]) == ("get_rate_budget", "ok")
+
+
+@pytest.mark.anyio
+async def test_calls_of_our_own_tools_and_of_none_are_recorded_too(settings_for: Callable[..., Settings]) -> None:
+    ledger = LogLedger(logging.getLogger("tests.server"))
+    async with workspace(settings_for(), ledger) as pipeline, Client(build_server(pipeline)) as client:
+        answered = await client.call_tool("get_rate_budget", {})
+        await client.call_tool("get_rate_budget", {"bucket": "app"})
+        with pytest.raises(MCPError):
+            await client.call_tool("send_emial\n\u202e", {})
+    told = [(record["tool"], record["ending"], record.get("code")) for record in ledger.recent]
+    assert told == [
+        ("get_rate_budget", "ok", None),
+        ("get_rate_budget", "refused", "invalid_arguments"),
+        ("send_emial \u202e", "refused", None),
+    ]
+    assert (answered.meta or {})[META]["operation"] == ledger.recent[0]["operation"]
