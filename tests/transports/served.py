@@ -3,11 +3,12 @@
 import json
 import os
 import queue
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -50,23 +51,23 @@ INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
 class Served:
-    """A running server: its pipes, what it wrote to standard error, its exit."""
+    """A running server: its pipes or sockets, what it wrote to standard error, its exit."""
 
-    def __init__(self, *arguments: str) -> None:
-        environment = os.environ | {"PYTHONPATH": ROOT}
-        self.process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, SERVER, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
+    def __init__(self, *arguments: str, over_sockets: bool = False, unread: bool = False) -> None:
+        self.process = (_start_over_sockets if over_sockets else _start_over_pipes)(
+            [sys.executable, SERVER, *arguments], os.environ | {"PYTHONPATH": ROOT}
         )
         self.lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.errors: list[str] = []
         self._more_errors = threading.Condition()
-        self._threads = [threading.Thread(target=t, daemon=True) for t in (self._read_lines, self._read_errors)]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._read_errors)
+        if not unread:
+            self.read()
+
+    def read(self) -> None:
+        """Begin to read, after a start with `unread`."""
+        self._start(self._read_lines)
 
     def send(self, message: Any) -> None:
         """Write one line."""
@@ -137,6 +138,11 @@ class Served:
             except BrokenPipeError:
                 continue
 
+    def _start(self, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
     def _read_lines(self) -> None:
         assert self.process.stdout is not None
         try:
@@ -154,10 +160,28 @@ class Served:
                 self._more_errors.notify_all()
 
 
+def _start_over_pipes(command: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(  # noqa: S603 - our own program
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+
+
+def _start_over_sockets(command: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    """Do as libuv does, and so every client on Node.js: a pair of sockets for each stream."""
+    our_in, their_in = socket.socketpair()
+    our_out, their_out = socket.socketpair()
+    with our_in, their_in, our_out, their_out:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            command, stdin=their_in.fileno(), stdout=their_out.fileno(), stderr=subprocess.PIPE, env=environment
+        )
+        process.stdin, process.stdout = our_in.makefile("wb"), our_out.makefile("rb")
+    return process
+
+
 @contextmanager
-def served(*arguments: str) -> Iterator[Served]:
+def served(*arguments: str, over_sockets: bool = False, unread: bool = False) -> Iterator[Served]:
     """Run the server for one test."""
-    server = Served(*arguments)
+    server = Served(*arguments, over_sockets=over_sockets, unread=unread)
     try:
         yield server
     finally:
