@@ -1,25 +1,12 @@
 """Broadcast triggers, newsletters, campaigns and their metrics."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.sandbox.sandbox_talk import START, Talk, talking
+from tests.sandbox.sandbox_talk import START, Talk
 
 DAY = 86_400
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Talk]:
-    with talking() as talk:
-        yield talk
-
-
-@pytest.fixture
-def cio(running: Talk) -> Talk:
-    running.reset()
-    return running
 
 
 @pytest.mark.parametrize(

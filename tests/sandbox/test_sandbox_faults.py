@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -10,21 +9,9 @@ import httpx2
 import pytest
 
 from cio_mcp.sandbox import ConnectionDropped, Fault, create_app
-from tests.sandbox.sandbox_talk import APP_HEADERS, TRACK_AUTH, UNLIMITED, Talk, talking
+from tests.sandbox.sandbox_talk import APP_HEADERS, TRACK_AUTH, UNLIMITED, Talk
 
 IDENTIFY = "PUT /api/v1/customers/zoe"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Talk]:
-    with talking() as talk:
-        yield talk
-
-
-@pytest.fixture
-def cio(running: Talk) -> Talk:
-    running.reset()
-    return running
 
 
 def arm(cio: Talk, **fault: Any) -> None:

@@ -2,27 +2,14 @@
 
 import base64
 import http.client
-from collections.abc import Iterator
 from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests.sandbox.sandbox_talk import Talk, talking
+from tests.sandbox.sandbox_talk import Talk
 
 AUTH = {"authorization": "Basic " + base64.b64encode(b"sandbox-site-id:sandbox-track-key").decode()}
 BEARER = {"authorization": "Bearer sandbox-app-key"}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Talk]:
-    with talking() as talk:
-        yield talk
-
-
-@pytest.fixture
-def cio(running: Talk) -> Talk:
-    running.reset()
-    return running
 
 
 def raw(cio: Talk, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> int:

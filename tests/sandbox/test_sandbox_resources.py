@@ -1,13 +1,12 @@
 """Segments, collections, the configuration of reporting webhooks."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from cio_mcp.sandbox import World, running_sandbox
 from cio_mcp.sandbox.app_webhooks import EVENTS
-from tests.sandbox.sandbox_talk import START, UNLIMITED, ManualClock, Talk, talking
+from tests.sandbox.sandbox_talk import START, UNLIMITED, ManualClock, Talk
 
 EMPTY = {
     "/segments": "segments",
@@ -21,18 +20,6 @@ EMPTY = {
     "/customers?email=a%40example.com": "results",
 }
 HOOK: dict[str, Any] = {"name": "hook", "endpoint": "https://example.com/hook", "events": ["sms_replied"]}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Talk]:
-    with talking() as talk:
-        yield talk
-
-
-@pytest.fixture
-def cio(running: Talk) -> Talk:
-    running.reset()
-    return running
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,11 @@
 """Transactional sends: what is refused, and how a delivery goes on."""
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.sandbox.sandbox_talk import START, Talk, talking
+from tests.sandbox.sandbox_talk import START, Talk
 
 EMAIL: dict[str, Any] = {
     "transactional_message_id": 1,
@@ -23,18 +22,6 @@ def without(name: str, body: dict[str, Any] = EMAIL) -> dict[str, Any]:
 
 def base64_of(size: int) -> str:
     return base64.b64encode(b"x" * size).decode()
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Talk]:
-    with talking() as talk:
-        yield talk
-
-
-@pytest.fixture
-def cio(running: Talk) -> Talk:
-    running.reset()
-    return running
 
 
 @pytest.mark.parametrize(

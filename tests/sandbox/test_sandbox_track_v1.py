@@ -1,24 +1,10 @@
 """Track v1: what is refused, and what is accepted in silence."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.sandbox.sandbox_talk import START, Talk, talking
+from tests.sandbox.sandbox_talk import START, Talk
 
 ULID = "01J00000000000000000000001"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Talk]:
-    with talking() as talk:
-        yield talk
-
-
-@pytest.fixture
-def cio(running: Talk) -> Talk:
-    running.reset()
-    return running
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 """Track v2: every variant, every refusal, and partly accepted batches."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.sandbox.sandbox_talk import Talk, talking
+from tests.sandbox.sandbox_talk import Talk
 
 ADA = {"id": "ada-1"}
 ACME = {"object_type_id": "1", "object_id": "acme"}
@@ -46,18 +45,6 @@ VARIANTS: list[dict[str, Any]] = [
         "attributes": {"device_token": "t"},
     },
 ]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Talk]:
-    with talking() as talk:
-        yield talk
-
-
-@pytest.fixture
-def cio(running: Talk) -> Talk:
-    running.reset()
-    return running
 
 
 @pytest.mark.parametrize("item", VARIANTS)
