@@ -26,6 +26,19 @@ SHOWN_CHARACTERS = 40
 """Of a name that somebody else chose."""
 
 
+BAGS = ("attributes", "data", "message_data")
+"""Arguments that take whatever the workspace calls its own."""
+_WORDS = {
+    "Input should be": "must be",
+    "Value should have": "must have",
+    "a valid string": "text",
+    "a valid boolean": "a boolean",
+    "a valid dictionary": "a JSON object",
+    "a valid list": "a JSON list",
+    "a valid integer": "a whole number",
+}
+
+
 def validate(tool: str, params: type[P], given: Mapping[str, Any] | None) -> P:
     """Return the checked arguments of a tool; raises InvalidArguments with the field, the reason and the remedy."""
     arguments = dict(given or {})
@@ -35,7 +48,8 @@ def validate(tool: str, params: type[P], given: Mapping[str, Any] | None) -> P:
     try:
         return params.model_validate(arguments)
     except ValidationError as error:
-        lines = list(_distinct(error))
+        # An unknown name is told first: it often is what a missing one was meant to be.
+        lines = sorted(_distinct(error), key=lambda line: line["type"] != "extra_forbidden")
         raise _invalid(tool, [_explain(params, line) for line in lines[:REPORTED]], len(lines)) from None
 
 
@@ -146,20 +160,26 @@ def _unknown(loc: tuple[int | str, ...], known: Iterable[str]) -> str:
     name, valid = str(loc[-1]), list(known)
     close = difflib.get_close_matches(name.lower(), [option.lower() for option in valid], n=1, cutoff=0.6)
     nearest = next((option for option in valid if close and option.lower() == close[0]), None)
-    hint = f"did you mean {nearest}?" if nearest else f"it takes {', '.join(valid) or 'no arguments'}"
-    return f"unknown argument {shown(name)}: {hint}"
+    if nearest:
+        return f"unknown argument {shown(name)} (did you mean {nearest}?)"
+    bag = next((option for option in BAGS if option in valid), None)
+    if bag:
+        return f"unknown argument {shown(name)}: what is yours to name goes into {bag}; it takes {', '.join(valid)}"
+    return f"unknown argument {shown(name)}: it takes {', '.join(valid) or 'no arguments'}"
 
 
 def _choice(line: Mapping[str, Any]) -> str:
     expected = line["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
     given = line["input"]
     close = difflib.get_close_matches(given.lower(), expected.split(", "), n=1) if isinstance(given, str) else []
-    return f"must be one of {expected}" + (f"; did you mean {close[0]}?" if close else "")
+    return f"must be one of {expected}" + (f" (did you mean {close[0]}?)" if close else "")
 
 
 def _plain(message: str) -> str:
-    """Turn pydantic's "Input should be a valid string" into the end of our sentence."""
-    return message.replace("Input should be", "must be", 1).replace("Value should have", "must have", 1)
+    """Turn pydantic's "Input should be a valid string" into the end of our sentence, in JSON's words."""
+    for pydantics, ours in _WORDS.items():
+        message = message.replace(pydantics, ours, 1)
+    return message
 
 
 def shown(name: str) -> str:

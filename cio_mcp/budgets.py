@@ -1,5 +1,6 @@
 """One limiter per credential and published limit, and the slots that a request holds in them."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -92,7 +93,8 @@ def _throttled(limiter: WindowLimiter, wait: float, max_wait: float) -> Throttle
     budget = limiter.snapshot()
     return Throttled(
         f"The budget {budget.name} ({budget.limit} per {budget.window:g} s) is used up: the next slot comes free in "
-        f"{wait:.1f} s, later than this call may take ({max_wait:.0f} s left). Nothing was sent.",
-        next_step=f"Call again in {wait:.0f} seconds, or do something else meanwhile.",
+        f"{wait:.1f} s, and this call can wait {max_wait:.1f} s, so that time is left for the answer. Nothing was "
+        "sent.",
+        next_step=f"Call again in {math.ceil(wait)} seconds, or do something else meanwhile.",
         retry_after=wait,
     )

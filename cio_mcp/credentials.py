@@ -123,8 +123,9 @@ class Credentials:
     def _missing(self, endpoint: Endpoint) -> MissingCredential:
         names = self.missing(endpoint.key)
         page = TRACK_KEYS_PAGE if endpoint.key is Key.TRACK else APP_KEYS_PAGE
+        state = "half set" if endpoint.key is Key.TRACK and len(names) == 1 else "not set"
         return MissingCredential(
-            f"{endpoint.name} needs the {endpoint.key} key, which is not set. Nothing was sent.",
+            f"{endpoint.name} needs the {endpoint.key} key, which is {state}. Nothing was sent.",
             next_step=f"The operator sets {' and '.join(names)} (or the same with _FILE) where this server is "
             f"started, and restarts it. Keys are made in {MADE_AT}: {page}",
         )

@@ -19,8 +19,6 @@ ATTEMPT_SECONDS = 15.0
 """What may be tried again must not use up the whole call; Customer.io's own clients wait 10 to 30 s."""
 REPLY_SECONDS = 5.0
 """A slot that comes free later than this before the deadline is not waited for: its answer might not be heard."""
-
-
 ANNOUNCED_SECONDS = 1.0
 """A wait as long as this is announced before it begins; shorter ones are over before anybody has read of them."""
 
@@ -122,17 +120,19 @@ class Delivery:
             await self.effects.sleep(0 if outcome.fault is Fault.THROTTLED else delay)
 
     async def _slots(self, job: Job, course: Course) -> Slots:
-        reply = min(REPLY_SECONDS, (course.deadline - course.started) / 2)
-        patience = max(0.0, self.left(course) - reply)
         expected = self.budgets.expected_wait(job.lease.name, job.endpoint.buckets)
-        if ANNOUNCED_SECONDS <= expected <= patience:
+        if ANNOUNCED_SECONDS <= expected <= self._patience(course):
             await course.caller.waiting(expected)
         try:
-            return await self.budgets.acquire(job.lease.name, job.endpoint.buckets, max_wait=patience)
+            return await self.budgets.acquire(job.lease.name, job.endpoint.buckets, max_wait=self._patience(course))
         except Throttled:
             if course.doubt:
                 raise course.doubt from None
             raise
+
+    def _patience(self, course: Course) -> float:
+        reply = min(REPLY_SECONDS, (course.deadline - course.started) / 2)
+        return max(0.0, self.left(course) - reply)
 
     def _delay(self, job: Job, outcome: Undelivered, course: Course) -> float | None:
         return decide(

@@ -27,6 +27,8 @@ _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-A
 _HEADERS_WITH_BODY = {**_HEADERS, "Content-Type": "application/json"}
 # The whole attempt has one deadline, which a drip of bytes cannot extend.
 _NO_TIMEOUT = httpx2.Timeout(None).as_dict()
+# Of the attempt's time, for waiting until one of the connections is free, and again for opening one.
+_CONNECTION_SHARE = 0.25
 
 
 class Unsent(Exception):
@@ -108,7 +110,7 @@ class Gateway:
         progress = _Progress(slots)
         try:
             with anyio.fail_after(timeout):
-                return await self._exchange(request, lease, progress)
+                return await self._exchange(request, lease, progress, timeout)
         except (TimeoutError, httpx2.TransportError) as error:
             reason = f"no answer within {timeout:.0f} s" if isinstance(error, TimeoutError) else _reason(error)
             if not progress.begun:
@@ -119,18 +121,29 @@ class Gateway:
                 slots.written()  # a part of it may count as a request, of one that was given up too
             slots.close()
 
-    async def _exchange(self, request: Request, lease: Lease, progress: _Progress) -> Answer:
+    def _opened(self) -> httpx2.AsyncClient:
+        if self._client is None:
+            try:
+                self._client = self._open_client()
+            except (ImportError, OSError, ValueError, httpx2.InvalidURL):
+                raise Unsent("the proxy or the certificates that the environment names cannot be used") from None
+        return self._client
+
+    async def _exchange(self, request: Request, lease: Lease, progress: _Progress, seconds: float) -> Answer:
         outgoing = httpx2.Request(
             request.method,
             lease.base_url + request.target,
             content=request.body,
             headers=_HEADERS if request.body is None else _HEADERS_WITH_BODY,
-            extensions={"trace": progress, "timeout": _NO_TIMEOUT},
+            # What gets its connection late would leave with too little time to hear its answer.
+            extensions={
+                "trace": progress,
+                "timeout": _NO_TIMEOUT | dict.fromkeys(("pool", "connect"), seconds * _CONNECTION_SHARE),
+            },
         )
         if outgoing.url.raw_path.decode() != request.target:
             raise AssertionError("the HTTP client would send another path than the one that was checked")
-        self._client = self._client or self._open_client()
-        response = await self._client.send(outgoing, auth=lease.auth, stream=True)
+        response = await self._opened().send(outgoing, auth=lease.auth, stream=True)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
         progress.head = Answer(status=response.status_code, headers=headers, body=b"")
         try:
@@ -143,6 +156,8 @@ def _reason(error: httpx2.TransportError) -> str:
     """Name a failure by its kind; a library's text may hold addresses."""
     return {
         httpx2.ConnectError: "no connection could be made",
+        httpx2.ConnectTimeout: "no connection could be made in time",
+        httpx2.PoolTimeout: "too many other calls were waiting for their answers",
         httpx2.RemoteProtocolError: "the connection was closed before the whole answer came",
         httpx2.ReadError: "the connection broke while the answer was awaited",
         httpx2.WriteError: "the connection broke while the request was written",

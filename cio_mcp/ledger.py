@@ -4,8 +4,9 @@ import json
 import logging
 from collections import deque
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from cio_mcp.catalog.params import Params
 
@@ -58,8 +59,28 @@ class Ledger(Protocol):
         """Record how a call ended."""
 
 
+class RecordHandler(logging.StreamHandler[TextIO]):
+    """Writes records as JSON lines with their time (UTC), and raises OSError for one that cannot be written.
+
+    The standard handler would go on in silence, and a write be sent that nobody can account for.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's own line, its time put before the other members."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        return f'{{"at":"{at}",{record.getMessage().removeprefix("{")}'
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Raise what went wrong."""
+        del record
+        raise OSError("a record could not be written") from None
+
+
 class LogLedger:
-    """One JSON line per record on a logger, and the last records in memory."""
+    """One JSON line per record on a logger, and the last records in memory.
+
+    A record is lost silently unless the logger's handler is a `RecordHandler`.
+    """
 
     def __init__(self, logger: logging.Logger, *, keep: int = 1000) -> None:
         self._logger = logger
@@ -67,7 +88,7 @@ class LogLedger:
 
     def intend(self, intent: Intent) -> None:
         """Record a write before its first byte leaves."""
-        self._write(logging.DEBUG, {"record": "intent", **_members(intent)})
+        self._write(logging.INFO, {"record": "intent", **_members(intent)})
 
     def conclude(self, intent: Intent, outcome: Outcome) -> None:
         """Record how a call ended."""
@@ -101,6 +122,6 @@ def _redact(value: Any, *, plain: bool) -> Any:
         case str():
             return value if plain else f"<{len(value)} characters>"
         case list() | dict():
-            return f"<{len(value)} {'items' if isinstance(value, list) else 'members'}>"
+            return f"<{len(value)} {'item' if isinstance(value, list) else 'member'}{'' if len(value) == 1 else 's'}>"
         case _:
             return f"<{type(value).__name__}>"

@@ -67,7 +67,7 @@ class Pipeline:
     async def call(self, endpoint: Endpoint, given: Mapping[str, Any] | None, *, caller: Caller) -> Finished:
         """Carry out one call and record it; what goes wrong with it is returned, never raised."""
         course = self._course(caller)
-        intent = Intent(operation=course.operation, tool=endpoint.name, access=endpoint.access, caller=caller.name)
+        intent = Intent(operation=course.operation, tool=endpoint.name, access=endpoint.permission, caller=caller.name)
         data: dict[str, Any] = {}
         error: CioError | None = None
         try:

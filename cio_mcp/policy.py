@@ -17,6 +17,9 @@ class Grant:
     area: str
     permission: str
 
+    def __str__(self) -> str:
+        return f"{self.area}:{self.permission}"
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `area:permission`; raises ValueError with the remedy."""
@@ -41,26 +44,20 @@ class Policy:
     def refusal(self, endpoint: Endpoint) -> NotPermitted | None:
         """Return why the endpoint may not be called, or None if it may."""
         scope = f"{endpoint.area}:{endpoint.permission}"
+        rules: dict[str, str] = {}
         if self.areas is not None and endpoint.area not in self.areas:
-            rule, remedy = (
-                f"this server serves only the areas {_list(self.areas)}",
-                f"--areas {endpoint.area}",
-            )
-        elif self.read_only and endpoint.access is not Access.READ:
-            rule, remedy = "this server is read-only", "no --read-only"
-        elif self.grants is not None and not any(grant.covers(endpoint) for grant in self.grants):
-            rule, remedy = f"no grant covers {scope}", f"--grant {scope}"
-        else:
+            rules[f"it serves only the areas {', '.join(sorted(self.areas))}"] = f"{endpoint.area} added to --areas"
+        if self.read_only and endpoint.access is not Access.READ:
+            rules["it is read-only"] = "--read-only taken away"
+        if self.grants is not None and not any(grant.covers(endpoint) for grant in self.grants):
+            rules[f"no grant covers {scope}"] = f"{scope} added to --grant"
+        if not rules:
             return None
         return NotPermitted(
-            f"{endpoint.name} is not served: {rule}. Nothing was sent.",
-            next_step=f"Ask the operator of this server whether it may be started with {remedy}.",
+            f"This server does not serve {endpoint.name}: {', and '.join(rules)}. Nothing was sent.",
+            next_step=f"Ask the operator of this server whether it may be started with {' and '.join(rules.values())}.",
         )
 
     def permits(self, endpoint: Endpoint) -> bool:
         """Say whether the endpoint may be listed and called."""
         return self.refusal(endpoint) is None
-
-
-def _list(names: frozenset[str]) -> str:
-    return ", ".join(sorted(names))

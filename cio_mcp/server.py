@@ -46,7 +46,7 @@ Times: ISO 8601 (UTC if without offset) or unix seconds.
 Lists: follow next as start. A result with _cut is incomplete; it says how to get the rest.
 
 Writes are accepted, then applied: read back before you report success. Suppress, delete and merge cannot be undone;
-to stop messages set unsubscribed.
+unsubscribed stops campaigns and broadcasts, not transactional sends.
 
 Errors say what happened and the next step. On outcome_unknown do not repeat: look first. Limits are kept for you;
 get_rate_budget shows what is left.
@@ -90,7 +90,7 @@ class Face:
 
     def _unknown(self, name: str) -> MCPError:
         close = difflib.get_close_matches(name, [tool.name for tool in self.listed.tools], n=1)
-        hint = f"did you mean {close[0]}?" if close else "tools/list shows all."
+        hint = f"did you mean {close[0]}?" if close else "the list of tools shows all."
         return MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool {shown(name)}: {hint}")
 
 

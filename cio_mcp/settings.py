@@ -1,6 +1,7 @@
 """What an operator can set: one table that drives parsing, `--help`, the README and the bundle's manifest."""
 
 import argparse
+import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -201,7 +202,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         env="CIO_MCP_GRANT", parse=_grants,
-        help=f"Serve only what is named, as area:permission, such as people:read,messaging:send. "
+        help=f"Serve only what is named, as area:permission, such as customers:read,messaging:send. "
         f"Permissions: {', '.join(PERMISSIONS)}; * stands for all of either",
     ),
     Option(
@@ -280,6 +281,7 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> 
     Raises SettingsError with the name of the variable or flag, and what to do.
     """
     given = flags or {}
+    _refuse_strangers(environ)
     values: dict[str, Any] = {}
     for option in OPTIONS:
         from_flag = given.get(option.name)
@@ -294,6 +296,24 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> 
 def source_of(option: Option, flags: Mapping[str, str]) -> str:
     """Return the flag or the variable that an option's value comes from, as an operator would name it."""
     return option.flag if option.flag and option.name in flags else option.env
+
+
+def strangers(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return variables that look like settings and are none, each with the nearest that is one."""
+    known = [name for option in OPTIONS for name in (option.env, f"{option.env}_FILE")]
+    odd = (name for name in environ if name.startswith(("CIO_MCP_", "CUSTOMERIO_")) and name not in known)
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.7) for name in sorted(odd)}
+    return {name: close[0] for name, close in near.items() if close}
+
+
+def _refuse_strangers(environ: Mapping[str, str]) -> None:
+    """Refuse a misspelt setting of ours: it may have been meant to restrict."""
+    known = {name for option in OPTIONS for name in (option.env, f"{option.env}_FILE")}
+    meant = strangers(environ)
+    for name in environ:
+        if name.startswith("CIO_MCP_") and name not in known:
+            hint = f": did you mean {meant[name]}?" if name in meant else "; `cio-mcp serve --help` lists them"
+            raise SettingsError(f"{name} is no setting of this server{hint}")
 
 
 def _parse(option: Option, source: str, text: str) -> Any:

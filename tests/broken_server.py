@@ -25,7 +25,7 @@ class Broken(httpx2.AsyncBaseTransport):
 
 async def _served() -> int:
     settings = load(os.environ)
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, records=True)
     async with workspace(settings) as made:
         gateway = Gateway(partial(new_client, Broken()))
         pipeline = replace(made, delivery=replace(made.delivery, gateway=gateway))

@@ -65,7 +65,7 @@ def test_a_record_is_one_line_of_json_without_empty_members(
         {"record": "intent"} | shared,
         {"record": "outcome"} | shared | ended,
     ]
-    assert [record.levelno for record in caplog.records] == [logging.DEBUG, logging.INFO]
+    assert [record.levelno for record in caplog.records] == [logging.INFO, logging.INFO]
     assert list(ledger.recent) == [json.loads(message) for message in caplog.messages]
 
 
@@ -94,7 +94,7 @@ REDACTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (
         "identify_person",
         {"identifier": PERSONAL, "email": PERSONAL, "attributes": {"plan": PERSONAL}},
-        {"identifier": "<18 characters>", "email": "<18 characters>", "attributes": "<1 members>"},
+        {"identifier": "<18 characters>", "email": "<18 characters>", "attributes": "<1 member>"},
     ),
     (
         "list_segment_people",

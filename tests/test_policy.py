@@ -139,9 +139,18 @@ async def test_a_refused_call_touches_no_key(narrowed: Callable[..., Any]) -> No
 
 
 REMEDIES = [
-    (Policy(areas=frozenset({"people"})), "serves only the areas people", "--areas segments"),
-    (Policy(read_only=True), "is read-only", "no --read-only"),
-    (Policy(grants=frozenset({Grant("people", "write")})), "no grant covers segments:write", "--grant segments:write"),
+    (Policy(areas=frozenset({"people"})), "serves only the areas people", "segments added to --areas"),
+    (
+        Policy(areas=frozenset({"people"}), read_only=True),
+        "serves only the areas people, and it is read-only",
+        "segments added to --areas and --read-only taken away",
+    ),
+    (Policy(read_only=True), "is read-only", "--read-only taken away"),
+    (
+        Policy(grants=frozenset({Grant("people", "write")})),
+        "no grant covers segments:write",
+        "segments:write added to --grant",
+    ),
 ]
 
 

@@ -187,7 +187,7 @@ def test_every_failure_has_a_code_of_its_own() -> None:
 
 # What a model gets wrong, and what the one line must name.
 MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
-    "misspelt": ("get_segment", {"segmentid": 1}, ["unknown argument 'segmentid': did you mean segment_id?"]),
+    "misspelt": ("get_segment", {"segmentid": 1}, ["unknown argument 'segmentid' (did you mean segment_id?)"]),
     "missing": ("get_segment", {}, ["segment_id is required"]),
     "unlike any": ("list_segments", {"zzz": 1}, ["unknown argument 'zzz': it takes offset"]),
     "wrong type": ("get_segment", {"segment_id": [1]}, ["segment_id must be"]),
@@ -222,9 +222,9 @@ async def test_a_mistake_is_told_in_one_line_with_field_remedy_and_nearest_name(
     ("name", "message"),
     [
         ("list_segmnts", "Unknown tool 'list_segmnts': did you mean list_segments?"),
-        ("zzz", "Unknown tool 'zzz': tools/list shows all."),
-        ("", "Unknown tool '': tools/list shows all."),
-        ("x\n\x1b[2J" + "y" * 100, f"Unknown tool 'x??[2J{'y' * 34}'...: tools/list shows all."),
+        ("zzz", "Unknown tool 'zzz': the list of tools shows all."),
+        ("", "Unknown tool '': the list of tools shows all."),
+        ("x\n\x1b[2J" + "y" * 100, f"Unknown tool 'x??[2J{'y' * 34}'...: the list of tools shows all."),
     ],
 )
 async def test_an_unknown_tool_is_a_protocol_error_with_the_nearest_name(
@@ -239,7 +239,7 @@ async def test_an_unknown_tool_is_a_protocol_error_with_the_nearest_name(
 
 async def test_a_hidden_tool_is_no_suggestion(opened: Opened) -> None:
     async with opened("auto", CIO_MCP_AREAS="people") as client:
-        with pytest.raises(MCPError, match=r"^Unknown tool 'list_segmnts': tools/list shows all\.$"):
+        with pytest.raises(MCPError, match=r"^Unknown tool 'list_segmnts': the list of tools shows all\.$"):
             await client.call_tool("list_segmnts", {})
 
 

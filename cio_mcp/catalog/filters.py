@@ -74,7 +74,10 @@ def _attribute(members: Any, place: Place) -> dict[str, Any]:
     if not isinstance(members["field"], str) or not members["field"]:
         raise wrong((*place, "field"), "must name an attribute")
     if members["operator"] not in OPERATORS:
-        raise wrong((*place, "operator"), "must be eq | exists; for other comparisons make a segment")
+        raise wrong(
+            (*place, "operator"),
+            "must be eq | exists; for other comparisons use a segment that a person makes in Customer.io",
+        )
     has_value = members.get("value") is not None
     if members["operator"] == "eq" and not has_value:
         raise wrong((*place, "value"), "is needed with eq; to ask whether it is set, use exists")

@@ -20,7 +20,7 @@ def _reject_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-# JSON numbers beyond this lose digits in most readers (RFC 8259, section 6).
+# The largest integers that common readers of JSON hold have 64 bits; beyond, digits are lost or the text refused.
 LARGEST_INTEGER = 2**63
 _LONGEST_INTEGER = 20  # characters
 

@@ -45,7 +45,7 @@ class Send(Params):
     transactional_message_id: TransactionalId | None = Field(None, description="Number or trigger name")
     identifiers: PersonIdentifiers = Field(description="The person: one identifier")
     message_data: JsonObject | None = Field(None, description="For Liquid")
-    send_at: Timestamp | None = Field(None, description="≤90 days ahead; default now")
+    send_at: Timestamp | None = Field(None, description="≤90 days ahead; past or absent: now")
     queue_draft: Flag | None = Field(None, description="Hold for a human to release")
     language: Line | None = Field(None, description="Instead of the person's")
     auto_create: Flag | None = Field(None, description="Create an unknown trigger name")
@@ -95,9 +95,10 @@ class SendEmail(Send):
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
         if self.transactional_message_id is None:
-            for name, value in (("from", self.from_), ("subject", self.subject), ("body", self.body)):
-                if value is None:
-                    raise wrong(name, "is needed without transactional_message_id")
+            needed = {"from": self.from_, "subject": self.subject, "body": self.body}
+            if missing := [name for name, value in needed.items() if value is None]:
+                more = "give transactional_message_id, or else from, subject and body"
+                raise wrong(missing[0], f"is needed: {more}")
         return self
 
     @model_validator(mode="after")

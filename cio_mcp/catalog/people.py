@@ -62,8 +62,8 @@ class Event(Params):
 class IdentifyPerson(Params):
     """Create a person or update their attributes. Campaigns may react.
 
-    Accepted is not applied: identifiers of two different people are dropped silently. To stop messages set
-    unsubscribed.
+    Accepted is not applied: identifiers of two different people are dropped silently. To stop
+    campaigns set unsubscribed.
     """
 
     identifier: PersonInPath = Field(description=PERSON)
@@ -71,7 +71,7 @@ class IdentifyPerson(Params):
     email: Email | None = Field(None, description="Set the e-mail")
     anonymous_id: TextId | None = Field(None, description="Link earlier anonymous events")
     created_at: Timestamp | None = Field(None, description="When they signed up")
-    unsubscribed: Flag | None = Field(None, description="True stops all messages")
+    unsubscribed: Flag | None = Field(None, description="True stops campaigns and broadcasts, not transactional sends")
     cio_subscription_preferences: JsonObject | None = Field(
         None, description="{topics: {topic_<n>: bool}}; replaces all"
     )
@@ -104,7 +104,7 @@ class IdentifyPerson(Params):
 class DeletePerson(Params):
     """Delete a person and their history for good. Cannot be undone.
 
-    Later calls may create them anew; suppress_person prevents that. To only stop messages use identify_person
+    Later calls may create them anew; suppress_person prevents that. To only stop campaigns use identify_person
     with unsubscribed.
     """
 
@@ -146,7 +146,7 @@ class DeleteDevice(Params):
 class SuppressPerson(Params):
     """Delete a person for good and block their identifiers from ever being added. Cannot be undone.
 
-    For privacy requests only. To stop messages use identify_person with unsubscribed.
+    For privacy requests only. To stop campaigns use identify_person with unsubscribed.
     """
 
     identifier: PersonInPath = Field(description=PERSON)

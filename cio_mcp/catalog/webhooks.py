@@ -1,9 +1,9 @@
 """Reporting webhooks: where Customer.io sends what happens to messages and people (App API)."""
 
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Key, Repeat
 from cio_mcp.catalog.fields import Flag, HttpsUrl, JsonList, Line, NumericId, Offset
@@ -36,7 +36,14 @@ def event(name: str) -> str:
     raise ValueError(f"is no event: {hint}")
 
 
-Events = Annotated[list[Annotated[str, AfterValidator(event)]], JsonList]
+def not_more_than_there_are(names: Any) -> Any:
+    """Refuse a list that must repeat itself before the nearest name to each of its items is looked for."""
+    if isinstance(names, list) and len(names) > len(EVENTS):
+        raise ValueError(f"has {len(names):,} items, but there are {len(EVENTS)} events")
+    return names
+
+
+Events = Annotated[list[Annotated[str, AfterValidator(event)]], BeforeValidator(not_more_than_there_are), JsonList]
 
 
 @webhooks.endpoint(

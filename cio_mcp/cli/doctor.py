@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from dataclasses import asdict
@@ -9,10 +10,9 @@ from dataclasses import asdict
 import anyio
 
 from cio_mcp.catalog import CATALOG
-from cio_mcp.cli.wiring import Wiring, log_to_stderr, settings_of, wired
+from cio_mcp.cli.wiring import log_to_stderr, policy_of, settings_of, wired
 from cio_mcp.diagnosis import Diagnosis, Finding, State
-from cio_mcp.policy import Policy
-from cio_mcp.settings import Settings, flags_given
+from cio_mcp.settings import Settings, flags_given, strangers
 
 MARKS = {State.GOOD: "ok  ", State.NOTE: "note", State.BAD: "BAD "}
 
@@ -33,11 +33,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _diagnosed(settings: Settings) -> list[Finding]:
     async with wired(settings) as wiring:
-        return await _diagnosis(wiring).run()
-
-
-def _diagnosis(wiring: Wiring) -> Diagnosis:
-    return Diagnosis(settings=wiring.settings, gateway=wiring.gateway, now=time.time)
+        findings = await Diagnosis(settings=wiring.settings, gateway=wiring.gateway, now=time.time).run()
+    if settings.sandbox:
+        text = "the sandbox answered, not Customer.io: your own keys were not looked at"
+        remedy = "run doctor without --sandbox, and with CIO_MCP_SANDBOX unset"
+        findings.append(Finding(subject="Sandbox", state=State.NOTE, text=text, remedy=remedy))
+    for name, meant in strangers(os.environ).items():
+        text = f"{name} is no setting of this server (did you mean {meant}?)"
+        findings.append(Finding(subject="Environment", state=State.NOTE, text=text))
+    return findings
 
 
 def _verdict(findings: list[Finding], *, wrong: bool) -> str:
@@ -54,7 +58,7 @@ def _page(settings: Settings, findings: list[Finding], *, wrong: bool) -> str:
         lines.append(f"{MARKS[finding.state]} {finding.subject}: {finding.text}")
         if finding.remedy:
             lines.append(f"       {finding.remedy}")
-    policy = Policy(areas=settings.areas, read_only=settings.read_only, grants=settings.grant)
+    policy = policy_of(settings)
     served = sum(policy.permits(endpoint) for endpoint in CATALOG.values())
     lines.append(f"{MARKS[State.NOTE]} Tools: {served} of {len(CATALOG)} served with these settings")
     limits = ", ".join(f"{bucket} {rate}" for bucket, rate in settings.rates.items())

@@ -38,10 +38,16 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     words = list(argv)
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
         words.insert(0, "serve")
-    return _parser().parse_args(words)
+    parser, commands = _parsers()
+    if words[0] not in commands:
+        return parser.parse_args(words)
+    # Flags may stand anywhere, before the JSON of a call too.
+    arguments = commands[words[0]].parse_intermixed_args(words[1:])
+    arguments.command = words[0]
+    return arguments
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     parser = argparse.ArgumentParser(
         prog="cio-mcp",
         description="Customer.io for AI agents: an MCP server with one tool per API operation.",
@@ -50,9 +56,10 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"cio-mcp {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    listed = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    commands: dict[str, argparse.ArgumentParser] = {}
     for name, text in COMMANDS.items():
-        command = commands.add_parser(
+        command = listed.add_parser(
             name,
             help=text,
             description=text[0].upper() + text[1:] + ".",
@@ -61,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         _ARGUMENTS[name](command)
-    return parser
+        commands[name] = command
+    return parser, commands
 
 
 def _serve_arguments(command: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from cio_mcp.catalog import CATALOG
 from cio_mcp.credentials import Credentials
 from cio_mcp.delivery import Delivery, Effects
 from cio_mcp.gateway import Gateway, new_client
-from cio_mcp.ledger import Ledger, LogLedger
+from cio_mcp.ledger import Ledger, LogLedger, RecordHandler
 from cio_mcp.pipeline import Pipeline
 from cio_mcp.policy import ANY, Policy
 from cio_mcp.secret import Secret
@@ -36,13 +36,23 @@ class _Discreet(logging.Formatter):
         return f"({ei[0].__name__})"
 
 
-def log_to_stderr(level: str) -> logging.Logger:
-    """Send our records to standard error, and of libraries only what is wrong; return our logger."""
+RECORDS = "cio_mcp.calls"
+
+
+def log_to_stderr(level: str, *, records: bool = False) -> logging.Logger:
+    """Send our messages to standard error, and of libraries only what is wrong; return our logger.
+
+    With `records`, every call's record goes there too, whatever the level: it is all that tells who sent what.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Discreet("%(asctime)s %(levelname)s %(name)s %(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)  # the HTTP client would log whole URLs, with people's addresses, at info
+    calls = logging.getLogger(RECORDS)
+    calls.handlers[:] = [RecordHandler(sys.stderr)] if records else []
+    calls.propagate = False
+    calls.setLevel(logging.INFO if records else logging.CRITICAL)
     ours = logging.getLogger("cio_mcp")
     ours.setLevel(level.upper())
     return ours
@@ -60,7 +70,26 @@ def settings_of(flags: Mapping[str, str]) -> Settings:
             raise SettingsError(
                 f"{source_of(option, flags)} names an area that does not exist{hint}; the areas are {', '.join(known)}"
             )
+    _check_that_something_is_served(settings)
     return settings
+
+
+def _check_that_something_is_served(settings: Settings) -> None:
+    """Refuse settings that leave no tool, and grants that permit none: somebody meant something else."""
+    for grant in sorted(settings.grant or ()):
+        if not any(grant.covers(endpoint) for endpoint in CATALOG.values()):
+            has = sorted({endpoint.permission for endpoint in CATALOG.values() if endpoint.area == grant.area})
+            raise SettingsError(
+                f"--grant {grant}: no tool needs that; in {grant.area} the permissions are {', '.join(has)}"
+            )
+    policy = policy_of(settings)
+    if not any(policy.permits(endpoint) for endpoint in CATALOG.values()):
+        raise SettingsError("--areas, --read-only and --grant together leave no tool to serve: widen one of them")
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return what the settings permit."""
+    return Policy(areas=settings.areas, read_only=settings.read_only, grants=settings.grant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +121,11 @@ async def workspace(settings: Settings, ledger: Ledger | None = None) -> AsyncIt
         effects = Effects(mint=lambda: str(ULID()), jitter=random.random)
         yield Pipeline(
             catalog=CATALOG,
-            policy=Policy(areas=settings.areas, read_only=settings.read_only, grants=settings.grant),
+            policy=policy_of(settings),
             credentials=Credentials(wiring.settings),
             budgets=budgets,
             delivery=Delivery(budgets=budgets, gateway=wiring.gateway, effects=effects),
-            ledger=ledger or LogLedger(logging.getLogger("cio_mcp.calls")),
+            ledger=ledger or LogLedger(logging.getLogger(RECORDS)),
             time_budget=settings.time_budget,
             result_tokens=settings.result_tokens,
         )

@@ -120,9 +120,21 @@ REFUSED: dict[str, list[tuple[dict[str, Any], str, str]]] = {
         ({"transactional_message_id": "44", "auto_create": True}, "auto_create", "not a number"),
         ({"queue_draft": "true"}, "queue_draft", "boolean"),
         ({"send_at": 1_700_000_000_000}, "send_at", "milliseconds"),
-        ({**NO_TEMPLATE, "from": None}, "from", "is needed without transactional_message_id"),
-        ({**NO_TEMPLATE, "subject": None}, "subject", "is needed without transactional_message_id"),
-        ({**NO_TEMPLATE, "body": None}, "body", "is needed without transactional_message_id"),
+        (
+            {**NO_TEMPLATE, "from": None},
+            "from",
+            "is needed: give transactional_message_id, or else from, subject and body",
+        ),
+        (
+            {**NO_TEMPLATE, "subject": None},
+            "subject",
+            "is needed: give transactional_message_id, or else from, subject and body",
+        ),
+        (
+            {**NO_TEMPLATE, "body": None},
+            "body",
+            "is needed: give transactional_message_id, or else from, subject and body",
+        ),
         ({"to": addresses(16)}, "to", "has 16 recipients, at most 15"),
         (
             {"to": addresses(6), "cc": addresses(5), "bcc": addresses(5)},

@@ -60,7 +60,7 @@ def test_what_the_reference_allows_is_taken_as_it_is(given: dict[str, Any]) -> N
         (
             {"attribute": {"field": "age", "operator": "gt", "value": 5}},
             "filter.attribute.operator",
-            "must be eq | exists; for other comparisons make a segment",
+            "must be eq | exists; for other comparisons use a segment that a person makes in Customer.io",
         ),
         ({"attribute": {"field": "age", "operator": "eq"}}, "filter.attribute.value", "is needed with eq"),
         ({"attribute": {"field": "age", "operator": "eq", "value": [1]}}, "filter.attribute.value", "must be a text"),

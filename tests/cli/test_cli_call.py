@@ -55,7 +55,7 @@ def test_a_refused_call_says_code_reason_and_next_step_and_exits_with_1(
     assert (called.code, called.out) == (1, "")
     first, second = called.err.splitlines()
     assert first.startswith("invalid_arguments: send_email: ")
-    assert "unknown argument 'too': did you mean to?" in first
+    assert "unknown argument 'too' (did you mean to?)" in first
     assert second.strip().startswith("next: ")
     assert sandbox.get("/state").json()["requests"] == 0
 

@@ -3,8 +3,11 @@
 import json
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,8 +88,55 @@ def test_the_end_of_input_ends_it_well_and_nothing_but_json_rpc_was_written() ->
         ended = server.end()
     assert ended.code == 0
     assert [json.loads(line)["jsonrpc"] for line in ended.out.splitlines()] == ["2.0", "2.0"]
-    records = [line for line in ended.err.splitlines() if "cio_mcp.calls" in line]
-    assert [json.loads(line[line.index("{") :])["tool"] for line in records] == ["list_segments"]
+    (record,) = [json.loads(line) for line in ended.err.splitlines() if line.startswith("{")]
+    assert (record["tool"], record["ending"]) == ("list_segments", "ok")
+    assert datetime.fromisoformat(record["at"]).utcoffset() == timedelta(0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("level", ["debug", "error"])
+def test_a_write_that_cannot_be_recorded_is_not_sent_and_reading_goes_on(level: str) -> None:
+    send = {"to": "ada@example.com", "identifiers": {"id": "ada-1"}, "transactional_message_id": 1}
+    asked = [
+        asked_for("send_email", send, request_id=1),
+        asked_for("list_person_messages", {"customer_id": "ada-1"}, request_id=2),
+    ]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "cio_mcp", "--sandbox", "--log-level", level],
+            input="".join(json.dumps(request) + "\n" for request in asked),
+            stdout=subprocess.PIPE,
+            stderr=full,
+            env=CLEAN,
+            text=True,
+            timeout=SDK_PATIENCE,
+            check=False,  # Python itself ends with 120 when it cannot flush its standard error
+        )
+    answers = {answer["id"]: answer["result"] for answer in map(json.loads, ended.stdout.splitlines())}
+    assert answers[1]["structuredContent"]["error"]["code"] == "not_recorded"
+    assert not answers[2].get("isError")
+    assert "Your receipt" in str(answers[2]["structuredContent"]["messages"])
+
+
+def asked_for(tool: str, arguments: dict[str, Any], *, request_id: int) -> dict[str, Any]:
+    """Make a call as clients since 2026-07-28 do."""
+    envelope = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "test-client", "version": "9"},
+    }
+    params = {"name": tool, "arguments": arguments, "_meta": envelope}
+    return {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
+
+
+def test_records_are_written_whatever_the_log_level() -> None:
+    with running("--sandbox", "--log-level", "error") as server:
+        server.handshake()
+        server.call(1, "track_event", {"identifier": "ada-1", "name": "seen"}, modern=False)
+        server.close_input()
+        ended = server.end()
+    records = [json.loads(line) for line in ended.err.splitlines()]
+    assert [(record["record"], record["access"]) for record in records] == [("intent", "write"), ("outcome", "write")]
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])

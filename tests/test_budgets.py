@@ -1,0 +1,174 @@
+"""Slots in several buckets at once: taken in order, given back together."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from cio_mcp.budgets import Budgets, Slots
+from cio_mcp.catalog.endpoint import Bucket
+from cio_mcp.errors import Throttled
+from cio_mcp.limiter import Rate
+
+pytestmark = pytest.mark.anyio
+
+TRIGGER: Final = (Bucket.BROADCAST, Bucket.APP)
+RATES: Final = dict.fromkeys(Bucket, Rate(10, 1.0)) | {Bucket.BROADCAST: Rate(1, 10.0), Bucket.APP: Rate(2, 1.0)}
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time in seconds."""
+        return self.now
+
+
+def _budgets(clock: Clock, **rates: Rate) -> Budgets:
+    named: Mapping[Bucket, Rate] = {Bucket(name): rate for name, rate in rates.items()}
+    return Budgets({**RATES, **named}, clock=clock)
+
+
+def _available(budgets: Budgets, credential: str = "app") -> dict[Bucket, int]:
+    return {bucket: budgets.limiter(credential, bucket).snapshot().available for bucket in TRIGGER}
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock that only the test moves."""
+    return Clock()
+
+
+async def test_a_free_slot_costs_no_wait(clock: Clock) -> None:
+    budgets = _budgets(clock)
+    slots = await budgets.acquire("app", TRIGGER, max_wait=0.0)
+    assert slots.waited == 0
+    assert _available(budgets) == {Bucket.BROADCAST: 0, Bucket.APP: 1}
+
+
+async def test_what_was_not_used_is_free_again(clock: Clock) -> None:
+    budgets = _budgets(clock)
+    slots = await budgets.acquire("app", TRIGGER, max_wait=0.0)
+    slots.close()
+    slots.close()
+    assert _available(budgets) == {Bucket.BROADCAST: 1, Bucket.APP: 2}
+
+
+async def test_what_was_answered_is_free_a_window_after_the_answer(clock: Clock) -> None:
+    budgets = _budgets(clock)
+    slots = await budgets.acquire("app", TRIGGER, max_wait=0.0)
+    slots.written()
+    clock.now += 0.5
+    slots.responded()
+    slots.close()
+    clock.now += 0.99
+    assert _available(budgets) == {Bucket.BROADCAST: 0, Bucket.APP: 1}
+    clock.now += 0.02
+    assert _available(budgets) == {Bucket.BROADCAST: 0, Bucket.APP: 2}
+    clock.now += 9
+    assert _available(budgets) == {Bucket.BROADCAST: 1, Bucket.APP: 2}
+
+
+async def test_what_left_and_was_not_answered_is_not_free_at_once(clock: Clock) -> None:
+    budgets = _budgets(clock)
+    slots = await budgets.acquire("app", TRIGGER, max_wait=0.0)
+    slots.written()
+    slots.close()
+    assert _available(budgets) == {Bucket.BROADCAST: 0, Bucket.APP: 1}
+    clock.now += 12
+    assert _available(budgets) == {Bucket.BROADCAST: 1, Bucket.APP: 2}
+
+
+async def test_a_wait_beyond_the_limit_is_refused_at_once_with_its_length(clock: Clock) -> None:
+    budgets = _budgets(clock)
+    slots = await budgets.acquire("app", TRIGGER, max_wait=0.0)
+    slots.written()
+    slots.responded()
+    with pytest.raises(Throttled, match=r"app/broadcast \(1 per 10 s\)") as refused:
+        await budgets.acquire("app", TRIGGER, max_wait=5.0)
+    assert refused.value.retry_after == pytest.approx(10.0)
+    assert "Nothing was sent" in refused.value.message
+    assert "10 seconds" in refused.value.next_step
+
+
+async def test_a_wait_is_rounded_up_so_that_nobody_comes_back_too_early(clock: Clock) -> None:
+    budgets = _budgets(clock)
+    slots = await budgets.acquire("app", TRIGGER, max_wait=0.0)
+    slots.written()
+    slots.responded()
+    clock.now += 9.8
+    with pytest.raises(Throttled) as refused:
+        await budgets.acquire("app", TRIGGER, max_wait=0.1)
+    assert refused.value.next_step.startswith("Call again in 1 seconds")
+
+
+async def test_a_refusal_of_the_second_bucket_gives_the_first_back(clock: Clock) -> None:
+    budgets = _budgets(clock, app=Rate(1, 60.0))
+    await budgets.acquire("app", (Bucket.APP,), max_wait=0.0)
+    with pytest.raises(Throttled, match="app/app"):
+        await budgets.acquire("app", TRIGGER, max_wait=5.0)
+    assert _available(budgets) == {Bucket.BROADCAST: 1, Bucket.APP: 0}
+
+
+async def test_a_cancellation_in_the_second_line_gives_the_first_back(clock: Clock) -> None:
+    budgets = _budgets(clock, app=Rate(1, 1.0))
+    await budgets.acquire("app", (Bucket.APP,), max_wait=0.0)
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: budgets.acquire("app", TRIGGER, max_wait=30.0))
+        with anyio.fail_after(5):
+            while budgets.limiter("app", Bucket.APP).snapshot().queued == 0:
+                await checkpoint()
+        assert _available(budgets)[Bucket.BROADCAST] == 0
+        group.cancel_scope.cancel()
+    assert _available(budgets)[Bucket.BROADCAST] == 1
+    assert budgets.limiter("app", Bucket.APP).snapshot().queued == 0
+
+
+async def test_each_credential_has_buckets_of_its_own(clock: Clock) -> None:
+    budgets = _budgets(clock)
+    await budgets.acquire("app", TRIGGER, max_wait=0.0)
+    await budgets.acquire("service_account", TRIGGER, max_wait=0.0)
+    assert _available(budgets, "service_account") == {Bucket.BROADCAST: 0, Bucket.APP: 1}
+    assert {budget.name for budget in budgets.snapshot()} == {
+        "app/app",
+        "app/broadcast",
+        "service_account/app",
+        "service_account/broadcast",
+    }
+
+
+async def test_only_buckets_that_were_used_are_shown(clock: Clock) -> None:
+    budgets = _budgets(clock)
+    assert budgets.snapshot() == []
+    await budgets.acquire("track", (Bucket.TRACK,), max_wait=0.0)
+    assert [budget.name for budget in budgets.snapshot()] == ["track/track"]
+
+
+async def test_a_429_pauses_and_lowers_every_bucket_of_the_request(clock: Clock) -> None:
+    budgets = _budgets(clock, app=Rate(10, 1.0))
+    slots = await budgets.acquire("app", TRIGGER, max_wait=0.0)
+    slots.written()
+    slots.responded()
+    slots.penalize(20.0)
+    slots.close()
+    shown = {budget.name: budget for budget in budgets.snapshot()}
+    assert [budget.paused_for for budget in shown.values()] == [20.0, 20.0]
+    assert (shown["app/app"].effective, shown["app/broadcast"].effective) == (7, 1)
+    with pytest.raises(Throttled) as refused:
+        await budgets.acquire("app", (Bucket.APP,), max_wait=19.0)
+    assert refused.value.retry_after == pytest.approx(20.0)
+
+
+async def test_a_request_without_slots_can_be_told_everything() -> None:
+    """As the doctor's are, which count against nothing."""
+    slots = Slots(())
+    slots.written()
+    slots.responded()
+    slots.penalize(None)
+    slots.close()
+    assert slots.waited == 0
