@@ -22,6 +22,17 @@ from tests.recording import Received, Recorder, Reply
 PATIENCE = 30.0
 RESULT_BYTES = int(25_000 * 2.5)  # 25,000 tokens, the default of CIO_MCP_RESULT_TOKENS
 MESSAGE_CHARACTERS = 1500
+# Words of the libraries below, which say nothing to a model.
+INTERNALS = (
+    "pydantic",
+    "validation error",
+    "Input should",
+    "input_value",
+    "codec",
+    "sys.",
+    "Traceback",
+    "object at 0x",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +150,7 @@ def refusal_faults(ended: Ended, field: str, value: Any) -> list[str]:
     found = faults(ended)
     if ended.code != "invalid_arguments":
         found.append(f"it was not refused: {ended.code or 'accepted'}")
+    found += [f"it speaks of {word!r}: {ended.message}" for word in INTERNALS if word in ended.message]
     if ended.requests:
         found.append(f"{len(ended.requests)} requests left")
     if ended.is_error and field not in ended.message:
