@@ -224,7 +224,10 @@ OPTIONS: tuple[Option, ...] = (
         help="trigger_broadcast: requests / seconds",
     ),
     Option(env="CIO_MCP_LIMIT_TRACK", parse=_rate, default="1000/1", help="Track API: requests / seconds"),
-    Option(env="CIO_MCP_LOG_LEVEL", parse=_level, default="info", help=f"Messages on standard error: {', '.join(LOG_LEVELS)}; the records of calls are always written"),
+    Option(
+        env="CIO_MCP_LOG_LEVEL", parse=_level, default="info",
+        help=f"Messages on standard error: {', '.join(LOG_LEVELS)}; the records of calls are always written",
+    ),
 )  # fmt: skip
 
 
