@@ -10,22 +10,18 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from cio_mcp.catalog.json_values import LARGEST_INTEGER
+from cio_mcp.catalog.json_values import DEPTH, LARGEST_INTEGER
 from cio_mcp.catalog.params import Params
 from cio_mcp.errors import InvalidArguments
 
 P = TypeVar("P", bound=Params)
 
-DEPTH = 20
-"""Arguments nest about five levels; deeper ones are refused before a recursive reader meets them."""
 NODES = 250_000
 """Values in one call: the largest legal one, 10,000 people of a broadcast with their data, has fewer."""
 REPORTED = 3
 """Mistakes told at once: enough to mend a call in one go, few enough to read."""
 SHOWN_CHARACTERS = 40
 """Of a name that somebody else chose."""
-
-
 BAGS = ("attributes", "data", "message_data")
 """Arguments that take whatever the workspace calls its own."""
 _WORDS = {

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 from cio_mcp import arguments
-from cio_mcp.catalog import CATALOG
+from cio_mcp.catalog import CATALOG, Params
+from cio_mcp.catalog.fields import Text
 from cio_mcp.errors import InvalidArguments
 from tests.hostile.calls import minimal, properties
 from tests.hostile.driver import Driver, refusal_faults
@@ -103,6 +105,23 @@ def test_a_member_of_a_batch_item_is_named_at_its_place_with_the_nearest_name(dr
     item = {"type": "person", "action": "identify", "identifiers": {"id": "1"}}
     ended = driver.call("apply_batch", {"batch": [item, {**item, "atributes": {}}]})
     assert not refusal_faults(ended, "batch[1].atributes is unknown: did you mean attributes?", None)
+
+
+class Inner(Params):
+    """Stands inside another."""
+
+    name: Text = Field(description="Any")
+
+
+class Outer(Params):
+    """Holds others."""
+
+    inner: list[Inner] = Field(description="Any")
+
+
+def test_an_unknown_member_of_an_argument_is_not_compared_with_the_tools_arguments() -> None:
+    with pytest.raises(InvalidArguments, match=r"^tool: inner\[0\]\.iner is unknown\. Nothing was sent\.$"):
+        arguments.validate("tool", Outer, {"inner": [{"name": "a", "iner": 1}]})
 
 
 # Values of the wrong kind
