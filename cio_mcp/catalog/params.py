@@ -106,5 +106,8 @@ def input_schema(params: type[Params]) -> dict[str, Any]:
     schema = params.model_json_schema(by_alias=True, schema_generator=FlatSchema)
     schema.pop("title", None)
     schema.pop("description", None)
-    schema.setdefault("properties", {})
+    for rendered in schema.setdefault("properties", {}).values():
+        # pydantic leaves the bound of a type with a validator of its own under its own name.
+        if "le" in rendered:
+            rendered["maximum"] = rendered.pop("le")
     return schema

@@ -73,6 +73,14 @@ def test_the_schema_is_flat_enough_for_every_vendor(tool: types.Tool) -> None:
 
 
 @every_tool
+def test_the_schema_speaks_json_schema_only(tool: types.Tool) -> None:
+    spoken = {"type", "description", "enum", "format", "default", "items", "properties", "required"}
+    spoken |= {"minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "additionalProperties"}
+    for name, rendered in tool.input_schema["properties"].items():
+        assert set(rendered) <= spoken, name
+
+
+@every_tool
 def test_the_schema_is_closed(tool: types.Tool) -> None:
     assert tool.input_schema["type"] == "object"
     assert tool.input_schema["additionalProperties"] is False
