@@ -39,6 +39,7 @@ class Shutdown:
         self._budget = budget
         self._deadline: float | None = None
         self._released = False
+        self._signalled = False
         self._lock = threading.Lock()
         self._loop = asyncio.get_running_loop()
         # Signals and other threads both knock here. Python's C-level handler may only write to a descriptor, and
@@ -66,8 +67,9 @@ class Shutdown:
             if self._deadline is None:
                 self.exit_code = exit_code
                 self._deadline = time.monotonic() + self._budget
-            elif within is not None:
-                self._deadline = min(self._deadline, time.monotonic() + within)
+            elif within is not None or self._signalled:
+                # A client that closes stdin and then signals may be seen to do so in the other order.
+                self._deadline = min(self._deadline, time.monotonic() + (within or _HURRY))
         self._knock()
         with suppress(RuntimeError):  # the loop is closed: there is nobody left to tell
             self._loop.call_soon_threadsafe(self._announce)
@@ -110,6 +112,7 @@ class Shutdown:
             with suppress(TimeoutError):
                 for signum in self._door.recv(64):
                     if signum in _SIGNALS:
+                        self._signalled = True  # before: the end of input may be noticed at this very moment
                         self.begin(130 if signum == signal.SIGINT else 0, within=_HURRY)
         with suppress(OSError):
             os.write(2, b"cio-mcp: leaving with calls unfinished, the time to stop is over\n")

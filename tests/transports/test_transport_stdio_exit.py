@@ -105,6 +105,18 @@ def test_a_signal_during_the_wait_for_calls_shortens_it() -> None:
         assert server.errors[-1] == "lifespan left"
 
 
+def test_the_end_of_input_after_a_signal_shortens_the_wait_too() -> None:
+    with served("stdio", "15") as server:
+        server.handshake()
+        server.send(call(1, "slow", seconds=600))
+        server.wait_for_error("slow started")
+        server.process.send_signal(signal.SIGTERM)
+        with takes_at_most(1.5 + SLACK):
+            server.close_stdin()
+            assert server.wait() == 0
+        assert "slow cancelled" in server.errors
+
+
 def test_an_open_subscription_is_not_waited_for() -> None:
     with served("stdio", "15") as server:
         listening = {"notifications": {"toolsListChanged": True}}
