@@ -1,7 +1,7 @@
 """One attempt on the wire: what left, what came back, and nothing else."""
 
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -169,18 +169,13 @@ async def _bounded(response: httpx2.Response, head: Answer) -> bytes:
     unpack = _unpacker(head)
     parts: list[bytes] = []
     size = 0
-    async for part in _raw(response):
+    async for part in response.aiter_raw():
         plain = unpack(part, REPLY_BYTES + 1 - size)
         size += len(plain)
         parts.append(plain)
         if size > REPLY_BYTES:
             raise Oversized(f"more than {REPLY_BYTES:,} bytes", head)
     return b"".join(parts)
-
-
-async def _raw(response: httpx2.Response) -> AsyncIterator[bytes]:
-    async for part in response.aiter_raw():
-        yield part
 
 
 def _unpacker(head: Answer) -> Callable[[bytes, int], bytes]:
