@@ -1,0 +1,92 @@
+"""The ledger that a command works on, and how commands show what is in it."""
+
+import argparse
+import getpass
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from cio_mcp.ledger.clock import SteadyClock
+from cio_mcp.ledger.place import ledger_path
+from cio_mcp.ledger.sqlite import SqliteLedger
+from cio_mcp.ledger.terms import NotConfirmed, Unrecorded
+
+MEMORY = "memory"
+FAILED = 1
+Work = Callable[[SqliteLedger, argparse.Namespace], Coroutine[Any, Any, int]]
+
+
+class Impossible(Exception):
+    """A command cannot do what it was asked; the text says why."""
+
+
+def run_on_ledger(work: Work, arguments: argparse.Namespace, *, tend: bool = True) -> int:
+    """Open the ledger that the arguments name, do the work, and say in one line what stands in its way.
+
+    Unless told to `tend` to it, opening leaves the ledger as it is.
+    """
+    try:
+        return anyio.run(_on_ledger, work, arguments, existing(arguments.ledger), tend)
+    except (Impossible, Unrecorded) as error:
+        return fail(str(error))
+    except NotConfirmed as error:
+        return fail(f"this confirmation {error.why}")
+
+
+def existing(setting: str | None) -> Path:
+    """Return the path of the ledger that a setting means; raises Impossible if there is none."""
+    if setting == MEMORY:
+        raise Impossible("a ledger in memory ends with its server and cannot be reached from here")
+    path = ledger_path(setting)
+    if not os.path.lexists(path):
+        raise Impossible(f"there is no ledger at {path}; a server makes it when it starts, --ledger names another")
+    return path
+
+
+async def _on_ledger(work: Work, arguments: argparse.Namespace, path: Path, tend: bool) -> int:  # noqa: FBT001 - anyio.run passes by position
+    clock = SteadyClock()
+    ledger = SqliteLedger.open(path, now=clock.now, boot=clock.boot, make=False, tend=tend)
+    try:
+        return await work(ledger, arguments)
+    finally:
+        await ledger.aclose()
+
+
+def fail(text: str) -> int:
+    """Say in one line why a command failed."""
+    sys.stderr.write(f"cio-mcp: {visible(text)}\n")
+    return FAILED
+
+
+def say(text: str) -> None:
+    """Print one line."""
+    sys.stdout.write(f"{text}\n")
+
+
+def user() -> str:
+    """Return the name of the person at the keyboard, as the system knows it and not as the environment says."""
+    try:
+        import pwd  # noqa: PLC0415 - POSIX only
+
+        return visible(pwd.getpwuid(os.getuid()).pw_name)
+    except (ImportError, KeyError):
+        return visible(getpass.getuser())
+
+
+def when(seconds: float) -> str:
+    """Return a time as people and programs read it, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def visible(text: str) -> str:
+    """Show what would hide or move text on a terminal as an escape; lines stay lines."""
+    return "".join(each if each.isprintable() or each == "\n" else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -1,0 +1,42 @@
+"""`cio-mcp pending`: what waits for a person to read and decide."""
+
+import argparse
+import json
+
+from cio_mcp.cli.ledger_file import run_on_ledger, say, visible, when
+from cio_mcp.ledger.sqlite import SqliteLedger
+from cio_mcp.ledger.terms import Confirmation
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add how it is shown."""
+    command.add_argument("--json", action="store_true", help="print one JSON object a line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List the operations that wait, with their plans."""
+    return run_on_ledger(_pending, arguments)
+
+
+async def _pending(ledger: SqliteLedger, arguments: argparse.Namespace) -> int:
+    waiting = await ledger.for_operator()
+    for confirmation in waiting:
+        say(_as_json(confirmation) if arguments.json else shown(confirmation))
+    if not waiting and not arguments.json:
+        say("Nothing waits for you.")
+    return 0
+
+
+def shown(confirmation: Confirmation) -> str:
+    """Return a confirmation as a person reads it before deciding."""
+    audience = "" if confirmation.audience is None else f", {confirmation.audience:,} people"
+    return (
+        f"{confirmation.operation}  {confirmation.tool}{audience}  asked by {visible(confirmation.principal)}, "
+        f"until {when(confirmation.expires_at)}\n"
+        + visible(json.dumps(confirmation.plan, indent=2, ensure_ascii=False))
+    )
+
+
+def _as_json(confirmation: Confirmation) -> str:
+    names = ("operation", "tool", "principal", "workspace", "audience", "expires_at", "plan")
+    return json.dumps({name: getattr(confirmation, name) for name in names}, separators=(",", ":"))

@@ -1,0 +1,96 @@
+"""Reading a ledger without changing it: what the audit commands ask."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from cio_mcp.ledger import chain
+from cio_mcp.ledger.chain import Fault, Flaw, Keys, Link, Record, Verdict
+from cio_mcp.ledger.entries import CARRIED, ENDS, INTENT, base, rows
+
+_MISLAID = "SELECT seq FROM records WHERE operation IS NOT json_extract(body, '$.operation') ORDER BY seq LIMIT 1"
+# What the table repeats of an intent, and what a record means that does not say it.
+_INDEXED = {"principal": "local", "workspace": "", "fingerprint": "", "recipients": 0, "tick": None}
+
+
+def records(connection: sqlite3.Connection, after: int = 0, limit: int | None = None) -> Iterator[Record]:
+    """Yield the records after a number, unverified."""
+    for count, row in enumerate(rows(connection, after)):
+        if limit is not None and count >= limit:
+            return
+        yield json.loads(row.body)
+
+
+def mentioning(connection: sqlite3.Connection, mark: str) -> Iterator[Record]:
+    """Yield the records in which a text stands, unverified."""
+    with closing(connection.execute("SELECT body FROM records WHERE instr(body, ?) ORDER BY seq", (mark,))) as found:
+        for (body,) in found:
+            yield json.loads(body)
+
+
+def verify(connection: sqlite3.Connection, keys: Keys, noted: Link | None = None) -> Verdict:
+    """Verify the chain, and that the tables decisions are made from say what the records say."""
+    verdict = chain.verify(rows(connection), keys.chain, base=base(connection), noted=noted)
+    if verdict.fault:
+        return verdict
+    return replace(verdict, fault=_Index(connection, verdict).fault())
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """The table of operations beside a verified chain."""
+
+    connection: sqlite3.Connection
+    verdict: Verdict
+
+    def fault(self) -> Fault | None:
+        """Return the first record that the tables contradict."""
+        mislaid = self.connection.execute(_MISLAID).fetchone()
+        if mislaid:
+            return Fault(Flaw.INDEX, mislaid[0], f"record {mislaid[0]} is kept under another operation than its own")
+        begun = ended = 0
+        for row in rows(self.connection):
+            record = json.loads(row.body)
+            if record["kind"] in (INTENT, CARRIED, *ENDS):
+                told = self._told(record)
+                if told is None:
+                    return Fault(
+                        Flaw.INDEX, row.seq, f"operation {record['operation']} is not kept as record {row.seq} says"
+                    )
+                begun, ended = begun + told[0], ended + told[1]
+        return self._strangers(begun, ended)
+
+    def _told(self, record: Record) -> tuple[bool, bool] | None:
+        """Say whether a record is the one that the table names for beginning or end; None if they contradict."""
+        seq, begins, ends = record["seq"], record["kind"] in (INTENT, CARRIED), "ending" in record
+        row = self._row(record["operation"])
+        if row is None:
+            # It ended at once, or its intent was removed when its time had come.
+            return None if begins or record.get("intent", 0) > self.verdict.base.seq else (False, False)
+        if (begins and row["intent_seq"] < seq) or (ends and (row["outcome_seq"] or 0) < seq):
+            return None
+        is_intent, is_outcome = begins and row["intent_seq"] == seq, ends and row["outcome_seq"] == seq
+        if is_intent and any(row[name] != record.get(name, absent) for name, absent in _INDEXED.items()):
+            return None
+        if is_outcome and row["ending"] != record["ending"]:
+            return None
+        return is_intent, is_outcome
+
+    def _row(self, operation: str) -> Record | None:
+        found = self.connection.execute("SELECT * FROM operations WHERE operation = ?", (operation,))
+        names = [column[0] for column in found.description]
+        values = found.fetchone()
+        return dict(zip(names, values, strict=True)) if values else None
+
+    def _strangers(self, begun: int, ended: int) -> Fault | None:
+        """Return a fault if the table holds beginnings or ends that no record tells of, as after a cut tail."""
+        (rows_held, ends, unlike) = self.connection.execute(
+            "SELECT COUNT(*), COUNT(outcome_seq), COALESCE(SUM((ending IS NULL) <> (outcome_seq IS NULL)), 0) "
+            "FROM operations"
+        ).fetchone()
+        if (rows_held, ends, unlike) == (begun, ended, 0):
+            return None
+        text = "operations are kept that no record tells of: the end of the chain was cut, or the table changed"
+        return Fault(Flaw.INDEX, self.verdict.head.seq + 1, text)

@@ -1,0 +1,136 @@
+"""Confirmations: asked, decided, spent once. They never outlive their time, by whichever clock."""
+
+import hmac
+import json
+import sqlite3
+from typing import Any, Final
+
+from cio_mcp.ledger.clock import Moment
+from cio_mcp.ledger.terms import Confirmation, NotConfirmed, State
+
+FORGOTTEN_AFTER: Final = 86_400.0
+"""Seconds for which one that has expired can still be asked about."""
+_FACTS = ("tool", "principal", "workspace", "target", "audience")
+_Row = dict[str, Any]
+_COLUMNS = "handle, operation, binding, state, decided_by, expires_at, facts, plan, until_tick, boot"
+
+
+def keep(connection: sqlite3.Connection, confirmation: Confirmation, moment: Moment) -> None:
+    """Keep a confirmation that was asked for now, and drop what is long past."""
+    forget(connection, moment)
+    connection.execute(
+        f"INSERT INTO confirmations ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constants only
+        (
+            confirmation.handle,
+            confirmation.operation,
+            confirmation.binding,
+            confirmation.state,
+            confirmation.by,
+            confirmation.expires_at,
+            json.dumps({name: getattr(confirmation, name) for name in _FACTS}),
+            None if confirmation.plan is None else json.dumps(dict(confirmation.plan)),
+            moment.tick + max(0.0, confirmation.expires_at - moment.now),
+            moment.reading.boot,
+        ),
+    )
+
+
+def forget(connection: sqlite3.Connection, moment: Moment) -> None:
+    """Drop confirmations that are long past, and plans that nobody needs to read any more: they name people."""
+    connection.execute("DELETE FROM confirmations WHERE until_tick < ?", (moment.tick - FORGOTTEN_AFTER,))
+    connection.execute(
+        "UPDATE confirmations SET plan = NULL WHERE plan IS NOT NULL AND until_tick <= ?", (moment.tick,)
+    )
+
+
+def by_handle(connection: sqlite3.Connection, handle: str) -> Confirmation | None:
+    """Return a confirmation, whatever its state."""
+    found = _select(connection, "handle = ?", handle)
+    return _confirmation(found[0]) if found else None
+
+
+def by_binding(connection: sqlite3.Connection, binding: str, moment: Moment) -> Confirmation | None:
+    """Return the newest of a binding that can still be decided, used or told as rejected."""
+    found = _select(connection, "binding = ? AND state <> 'spent'", binding)
+    return next((_confirmation(row) for row in found if _lives(row, moment)), None)
+
+
+def for_operator(connection: sqlite3.Connection, moment: Moment) -> list[Confirmation]:
+    """Return those that wait for a person to read their plan, the newest first."""
+    found = _select(connection, "state = ? AND plan IS NOT NULL", State.WAITING)
+    return [_confirmation(row) for row in found if _lives(row, moment)]
+
+
+def decide(connection: sqlite3.Connection, handle: str, state: State, by: str, moment: Moment) -> Confirmation:
+    """Approve or reject one that waits; raises NotConfirmed for any other."""
+    if state not in (State.APPROVED, State.REJECTED):
+        raise ValueError(f"nobody can decide that a confirmation is {state}")
+    _check(_wanted(connection, handle), State.WAITING, moment)
+    return _change(connection, handle, state, by)
+
+
+def spend(connection: sqlite3.Connection, handle: str, binding: str, moment: Moment) -> Confirmation:
+    """Use an approved confirmation for the call it was asked for, once; raises NotConfirmed."""
+    row = _wanted(connection, handle)
+    if not hmac.compare_digest(str(row["binding"]).encode(), binding.encode()):
+        raise NotConfirmed("belongs to another call")
+    _check(row, State.APPROVED, moment)
+    return _change(connection, handle, State.SPENT, str(row["decided_by"]))
+
+
+def _check(row: _Row, due: State, moment: Moment) -> None:
+    state = State(row["state"])
+    if state is State.SPENT:
+        raise NotConfirmed("was used already")
+    if state is State.REJECTED:
+        raise NotConfirmed("was rejected")
+    if not _lives(row, moment):
+        raise NotConfirmed("has expired")
+    if state is not due:
+        raise NotConfirmed("is still waiting" if due is State.APPROVED else "was approved already")
+
+
+def _lives(row: _Row, moment: Moment) -> bool:
+    """Say whether its time is not over by any clock; a machine started anew has lost count, so nothing outlives it."""
+    asked_in, now_in = row["boot"], moment.reading.boot
+    same_boot = asked_in == now_in or not (asked_in and now_in)
+    return bool(same_boot and moment.tick < row["until_tick"] and moment.now < row["expires_at"])
+
+
+def _change(connection: sqlite3.Connection, handle: str, state: State, by: str) -> Confirmation:
+    """Change the state; the plan has been read, and names people."""
+    connection.execute(
+        "UPDATE confirmations SET state = ?, decided_by = ?, plan = NULL WHERE handle = ?", (state, by, handle)
+    )
+    return _confirmation(_wanted(connection, handle))
+
+
+def _wanted(connection: sqlite3.Connection, handle: str) -> _Row:
+    found = _select(connection, "handle = ?", handle)
+    if not found:
+        raise NotConfirmed("is not one of ours")
+    return found[0]
+
+
+def _select(connection: sqlite3.Connection, condition: str, value: str) -> list[_Row]:
+    if not value.isascii():
+        return []  # ours are; and text that is no Unicode would be refused as an error
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM confirmations WHERE {condition} ORDER BY id DESC",  # noqa: S608 - constants only
+        (value,),
+    )
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _confirmation(row: _Row) -> Confirmation:
+    return Confirmation(
+        handle=row["handle"],
+        operation=row["operation"],
+        binding=row["binding"],
+        expires_at=row["expires_at"],
+        state=State(row["state"]),
+        by=row["decided_by"],
+        plan=None if row["plan"] is None else json.loads(row["plan"]),
+        **json.loads(row["facts"]),
+    )

@@ -1,0 +1,269 @@
+"""A write from intent to end: what is recorded, what holds it back, and what it takes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cio_mcp.ledger import stop
+from cio_mcp.ledger.place import stop_path
+from cio_mcp.ledger.sqlite import SqliteLedger
+from cio_mcp.ledger.terms import Cap, Ending, Outcome, Overspent, Repeated, Stopped, Terms
+from tests.ledger.book import DAY, FAILED, HOUR, OK, UNKNOWN, Calls, Clock, opened
+
+pytestmark = pytest.mark.anyio
+TEN_MINUTES = Terms(repeat_within=600)
+NOTHING_SENT = [Ending.FAILED, Ending.REFUSED, Ending.CANCELLED, Ending.PLANNED]
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return Calls()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["file", "memory"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[SqliteLedger]:
+    with opened(tmp_path / "ledger.sqlite3" if request.param == "file" else None, clock) as ledger:
+        yield ledger
+
+
+def kinds(ledger: SqliteLedger) -> list[str]:
+    return [record["kind"] for record in ledger.records()]
+
+
+async def test_a_write_is_an_intent_and_an_outcome(ledger: SqliteLedger, calls: Calls, clock: Clock) -> None:
+    call = calls.intent(arguments={"to": "hmac:1"}, rule="sender", approval="none needed", principal="agent-1")
+    await ledger.begin(call, Terms())
+    open_one = await ledger.operation(call.operation)
+    assert open_one is not None
+    assert (open_one.intent, open_one.outcome, open_one.started_at) == (call, None, clock.now())
+    clock.run(2)
+    await ledger.conclude(call, OK)
+    ended = await ledger.operation(call.operation)
+    assert ended is not None
+    assert (ended.intent, ended.outcome, ended.ended_at) == (call, OK, clock.now())
+    assert kinds(ledger) == ["created", "intent", "outcome"]
+    assert ledger.verify().fault is None
+
+
+async def test_a_read_or_a_refusal_is_one_record_with_the_whole_of_it(
+    ledger: SqliteLedger, calls: Calls, clock: Clock
+) -> None:
+    call = calls.intent(tool="get_segment", access="read", fingerprint="", recipients=0, arguments={"segment_id": 7})
+    await ledger.conclude(call, OK)
+    ended = await ledger.operation(call.operation)
+    assert ended is not None
+    assert (ended.intent, ended.outcome) == (call, OK)
+    assert (ended.started_at, ended.ended_at) == (clock.now() - OK.took, clock.now())
+    assert kinds(ledger) == ["created", "outcome"]
+
+
+async def test_nobody_knows_an_operation_that_never_was(ledger: SqliteLedger) -> None:
+    assert await ledger.operation("op-of-nobody") is None
+
+
+@pytest.mark.parametrize("ending", NOTHING_SENT)
+async def test_what_is_known_to_have_sent_nothing_may_be_repeated_and_spends_nothing(
+    ledger: SqliteLedger, calls: Calls, ending: Ending
+) -> None:
+    terms = Terms(repeat_within=600, caps=[Cap(recipients=1, seconds=HOUR)])
+    first, second = calls.intent(fingerprint="same"), calls.intent(fingerprint="same")
+    await ledger.begin(first, terms)
+    await ledger.conclude(first, Outcome(ending=ending))
+    await ledger.begin(second, terms)
+
+
+async def test_the_same_call_is_held_back_for_its_time_and_then_passes(
+    ledger: SqliteLedger, calls: Calls, clock: Clock
+) -> None:
+    first, second = calls.intent(fingerprint="same"), calls.intent(fingerprint="same")
+    await ledger.begin(first, TEN_MINUTES)
+    await ledger.conclude(first, OK)
+    clock.run(599.9)
+    before = ledger.head()
+    with pytest.raises(Repeated) as held:
+        await ledger.begin(second, TEN_MINUTES)
+    assert (held.value.earlier.intent, held.value.earlier.outcome) == (first, OK)
+    assert await ledger.earlier("same", 600) == held.value.earlier
+    assert ledger.head() == before
+    clock.run(0.2)
+    assert await ledger.earlier("same", 600) is None
+    await ledger.begin(second, TEN_MINUTES)
+
+
+async def test_the_same_call_passes_at_once_where_repeats_are_allowed(ledger: SqliteLedger, calls: Calls) -> None:
+    await ledger.begin(calls.intent(fingerprint="same"), TEN_MINUTES)
+    await ledger.begin(calls.intent(fingerprint="same"), Terms())
+
+
+async def test_calls_without_a_fingerprint_are_never_alike(ledger: SqliteLedger, calls: Calls) -> None:
+    await ledger.begin(calls.intent(fingerprint=""), TEN_MINUTES)
+    await ledger.begin(calls.intent(fingerprint=""), TEN_MINUTES)
+    assert await ledger.earlier("", 600) is None
+
+
+async def test_an_unknown_call_is_held_back_until_it_is_settled_however_long_ago(
+    ledger: SqliteLedger, calls: Calls, clock: Clock
+) -> None:
+    lost, later, last = (calls.intent(fingerprint="same") for _ in range(3))
+    await ledger.begin(lost, TEN_MINUTES)
+    await ledger.conclude(lost, UNKNOWN)
+    await ledger.begin(later, Terms())  # a newer one that went well does not hide it
+    await ledger.conclude(later, OK)
+    clock.run(30 * DAY)
+    with pytest.raises(Repeated) as held:
+        await ledger.begin(last, TEN_MINUTES)
+    assert held.value.earlier.intent == lost
+    await ledger.settle(lost.operation, Ending.OK, "list_person_messages")
+    await ledger.begin(last, TEN_MINUTES)
+
+
+async def test_an_unknown_operation_is_listed_until_it_is_settled(ledger: SqliteLedger, calls: Calls) -> None:
+    lost = [calls.intent(principal="agent-1") for _ in range(3)]
+    for call in [*lost, calls.intent(principal="agent-2")]:
+        await ledger.begin(call, Terms())
+        await ledger.conclude(call, UNKNOWN)
+    assert [each.intent for each in await ledger.unknown("agent-1", limit=2)] == lost[:0:-1]
+    await ledger.settle(lost[2].operation, Ending.UNKNOWN, "nothing found yet")
+    assert [each.settled_by for each in await ledger.unknown("agent-1", limit=9)] == ["nothing found yet", "", ""]
+    await ledger.settle(lost[2].operation, Ending.FAILED, "no such message")
+    assert [each.intent for each in await ledger.unknown("agent-1", limit=9)] == lost[1::-1]
+    settled = await ledger.operation(lost[2].operation)
+    assert settled is not None
+    assert settled.outcome is not None
+    assert (settled.outcome.ending, settled.outcome.attempts, settled.settled_by) == (
+        Ending.FAILED, UNKNOWN.attempts, "no such message",
+    )  # fmt: skip
+    assert ledger.verify().fault is None
+
+
+@pytest.mark.parametrize("outcome", [None, OK, FAILED])
+async def test_only_an_unknown_outcome_can_be_settled(
+    ledger: SqliteLedger, calls: Calls, outcome: Outcome | None
+) -> None:
+    call = calls.intent()
+    await ledger.begin(call, Terms())
+    if outcome:
+        await ledger.conclude(call, outcome)
+    await ledger.settle(call.operation, Ending.UNKNOWN, "a guess")
+    await ledger.settle("op-of-nobody", Ending.OK, "a guess")
+    known = await ledger.operation(call.operation)
+    assert known is not None
+    assert known.outcome == outcome
+    assert "settled" not in kinds(ledger)
+
+
+async def test_a_cap_counts_recipients_and_is_never_exceeded_by_one(
+    ledger: SqliteLedger, calls: Calls, clock: Clock
+) -> None:
+    terms = Terms(caps=[Cap(recipients=10, seconds=HOUR), Cap(recipients=12, seconds=DAY)])
+    for recipients, outcome in ((4, OK), (3, UNKNOWN), (2, None)):
+        call = calls.intent(recipients=recipients)
+        await ledger.begin(call, terms)
+        if outcome:
+            await ledger.conclude(call, outcome)
+        clock.run(60)
+    with pytest.raises(Overspent) as refused:
+        await ledger.begin(calls.intent(recipients=2), terms)
+    assert (refused.value.cap, refused.value.spent) == (terms.caps[0], 9)
+    assert refused.value.free_in == pytest.approx(HOUR - 180)
+    with pytest.raises(Overspent) as refused:
+        await ledger.begin(calls.intent(recipients=9), terms)
+    assert refused.value.free_in == pytest.approx(HOUR - 60)
+    await ledger.begin(calls.intent(recipients=1), terms)
+    clock.run(HOUR + 1)
+    with pytest.raises(Overspent) as refused:
+        await ledger.begin(calls.intent(recipients=3), terms)
+    assert (refused.value.cap, refused.value.spent) == (terms.caps[1], 10)
+    await ledger.begin(calls.intent(recipients=2), terms)
+
+
+async def test_a_call_larger_than_the_cap_is_told_that_waiting_does_not_help(
+    ledger: SqliteLedger, calls: Calls
+) -> None:
+    with pytest.raises(Overspent) as refused:
+        await ledger.begin(calls.intent(recipients=11), Terms(caps=[Cap(recipients=10, seconds=HOUR)]))
+    assert (refused.value.spent, refused.value.free_in) == (0, None)
+
+
+async def test_caps_are_counted_for_each_principal_and_workspace(ledger: SqliteLedger, calls: Calls) -> None:
+    terms = Terms(caps=[Cap(recipients=1, seconds=HOUR)])
+    await ledger.begin(calls.intent(), terms)
+    await ledger.begin(calls.intent(principal="agent-2"), terms)
+    await ledger.begin(calls.intent(workspace="78"), terms)
+    await ledger.begin(calls.intent(recipients=0), terms)
+    with pytest.raises(Overspent):
+        await ledger.begin(calls.intent(), terms)
+
+
+async def test_no_write_begins_while_the_stop_file_lies_there(tmp_path: Path, calls: Calls, clock: Clock) -> None:
+    path = tmp_path / "ledger.sqlite3"
+    with opened(path, clock) as ledger:
+        assert await ledger.stopped() is None
+        stop.engage(stop_path(path), "an incident", clock.now())
+        before = ledger.head()
+        with pytest.raises(Stopped, match="an incident") as stopped:
+            await ledger.begin(calls.intent(), Terms())
+        assert stopped.value.since == clock.now()
+        assert await ledger.stopped() is not None
+        assert ledger.head() == before
+        await ledger.conclude(calls.intent(), OK)  # reads go on
+        stop.release(stop_path(path))
+        await ledger.begin(calls.intent(), Terms())
+
+
+async def test_a_ledger_in_memory_can_be_stopped_too(tmp_path: Path, calls: Calls) -> None:
+    with opened(None, stop_file=tmp_path / "stop") as ledger:
+        (tmp_path / "stop").touch()
+        with pytest.raises(Stopped):
+            await ledger.begin(calls.intent(), Terms())
+
+
+async def test_digests_differ_by_text_and_by_where_one_text_ends(ledger: SqliteLedger) -> None:
+    texts = [("ab", "c"), ("a", "bc"), ("abc",), ("abc", ""), (), ("\ud800",), ("Ab", "c")]
+    found = {ledger.digest(*parts) for parts in texts}
+    assert len(found) == len(texts)
+    assert all(len(each) == 64 for each in found)
+    assert ledger.digest("ab", "c") == ledger.digest("ab", "c")
+
+
+async def test_digests_are_the_same_after_a_restart_and_others_in_another_ledger(tmp_path: Path) -> None:
+    with opened(tmp_path / "a" / "ledger.sqlite3") as first:
+        digest = first.digest("x")
+    with opened(tmp_path / "a" / "ledger.sqlite3") as again, opened(tmp_path / "b" / "ledger.sqlite3") as other:
+        assert (again.digest("x") == digest, other.digest("x") == digest) == (True, False)
+
+
+async def test_records_survive_a_restart(tmp_path: Path, calls: Calls) -> None:
+    path = tmp_path / "ledger.sqlite3"
+    call = calls.intent()
+    with opened(path) as ledger:
+        await ledger.begin(call, Terms())
+        await ledger.conclude(call, OK)
+        head = ledger.head()
+    with opened(path) as ledger:
+        assert ledger.head() == head
+        known = await ledger.operation(call.operation)
+        assert known is not None
+        assert (known.intent, known.outcome) == (call, OK)
+        assert ledger.verify(str(head)).fault is None
+
+
+async def test_a_remark_is_a_link_of_the_chain(ledger: SqliteLedger) -> None:
+    await ledger.remark("start", {"version": "1"})
+    assert ledger.records(after=1)[0] | {"at": 0} == {"seq": 2, "at": 0, "kind": "start", "version": "1"}
+    assert ledger.verify().fault is None
+
+
+async def test_text_that_is_no_unicode_is_recorded_all_the_same(ledger: SqliteLedger, calls: Calls) -> None:
+    call = calls.intent(caller="\ud800 \x00 \u2028")
+    await ledger.begin(call, Terms())
+    known = await ledger.operation(call.operation)
+    assert known is not None
+    assert known.intent == call
+    assert ledger.verify().fault is None

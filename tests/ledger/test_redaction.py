@@ -1,0 +1,170 @@
+"""Of arguments, nothing that could be somebody's is recorded in clear, and who is meant can be looked for."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cio_mcp.catalog import CATALOG
+from cio_mcp.ledger.chain import Keys, digest
+from cio_mcp.ledger.redaction import SHOWN, marked, redacted
+from tests.faults.arguments import ARGUMENTS
+
+KEYS = Keys.derived(b"a" * 32)
+ADA, BOB = "ada@example.com", "bob@example.org"
+
+
+def keyed(*parts: str) -> str:
+    return digest(KEYS.digest, *parts)
+
+
+def mark(identifier: str) -> str:
+    return marked(identifier, keyed)
+
+
+def shown(tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return redacted(CATALOG[tool].params.model_validate(arguments), keyed)
+
+
+CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    (
+        "identify_person",
+        {"identifier": ADA, "email": BOB, "attributes": {"plan": ADA, "phone": "+15550100001"}, "unsubscribed": True},
+        {
+            "identifier": mark(ADA),
+            "email": mark(BOB),
+            "attributes": {"phone": mark("+15550100001"), "others": "<1 member>"},
+            "unsubscribed": True,
+        },
+    ),
+    ("list_segment_people", {"segment_id": 7, "start": ADA}, {"segment_id": 7, "start": "<15 characters>"}),
+    ("get_person_attributes", {"customer_id": ADA, "id_type": "email"}, {"customer_id": mark(ADA), "id_type": "email"}),
+    ("add_people_to_segment", {"segment_id": 7, "ids": ["a", 5]}, {"segment_id": 7, "ids": [mark("a"), mark("5")]}),
+    (
+        "send_email",
+        {
+            "transactional_message_id": 1,
+            "to": f"Ada <{ADA}>, {BOB}",
+            "bcc": BOB,
+            "from": ADA,
+            "subject": ADA,
+            "identifiers": {"email": ADA},
+            "message_data": {"note": ADA, "deep": {"email": ADA}},
+        },
+        {
+            "transactional_message_id": 1,
+            "to": [mark(ADA), mark(BOB)],
+            "bcc": mark(BOB),
+            "from": mark(ADA),
+            "subject": "<15 characters>",
+            "identifiers": {"email": mark(ADA)},
+            "message_data": "<2 members>",
+        },
+    ),
+    (
+        "apply_entity",
+        {"type": "person", "action": "delete", "identifiers": {"phone": "+15550100001"}},
+        {"type": "person", "action": "delete", "identifiers": {"phone": mark("+15550100001")}},
+    ),
+    (
+        "apply_batch",
+        {"batch": [{"type": "person", "action": "identify", "identifiers": {"id": "a"}, "attributes": {"x": ADA}}]},
+        {
+            "batch": [
+                {"type": "person", "action": "identify", "identifiers": {"id": mark("a")}, "others": "<1 member>"},
+            ]
+        },
+    ),
+    ("merge_people", {"primary": {"id": "a"}, "secondary": {"email": BOB}},
+     {"primary": {"id": mark("a")}, "secondary": {"email": mark(BOB)}}),
+    (
+        "trigger_broadcast",
+        {"broadcast_id": 3, "per_user_data": [{"email": ADA, "data": {"x": BOB}}]},
+        {"broadcast_id": 3, "per_user_data": [{"email": mark(ADA), "others": "<1 member>"}]},
+    ),
+    ("submit_form", {"form_id": "contact", "data": {"email": ADA, "name": "Ada"}},
+     {"form_id": "<7 characters>", "data": {"email": mark(ADA), "others": "<1 member>"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tool", "arguments", "expected"), CASES, ids=[case[0] for case in CASES])
+def test_who_is_meant_is_digested_and_of_the_rest_the_size_is_told(
+    tool: str, arguments: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    told = shown(tool, arguments)
+    assert {name: told[name] for name in expected} == expected
+
+
+def test_a_long_list_is_recorded_by_its_beginning_and_its_length() -> None:
+    told = shown("trigger_broadcast", {"broadcast_id": 3, "emails": [f"p{n}@example.com" for n in range(SHOWN + 7)]})
+    assert told["emails"] == [*(mark(f"p{n}@example.com") for n in range(SHOWN)), "<7 more>"]
+
+
+def test_an_identifier_is_the_same_however_it_is_written_and_differs_by_key() -> None:
+    assert len({mark(text) for text in (ADA, ADA.upper(), f" {ADA} ", f"cio_{ADA}")}) == 1
+    other = Keys.derived(b"b" * 32)
+    assert marked(ADA, lambda *parts: digest(other.digest, *parts)) != mark(ADA)
+
+
+CANARY = "Canary7"
+
+
+def poisoned(value: Any, name: str) -> Iterator[Any]:
+    """Yield copies of arguments in which one text, or the name of one member, is replaced by what must not be seen."""
+    match value:
+        case str():
+            yield from (f"{CANARY}-{name}@example.com", f"+1555{len(name):07}", f"{CANARY} {name}")
+        case dict():
+            yield {**value, CANARY: CANARY}
+            for key, member in value.items():
+                yield from ({**value, key: changed} for changed in poisoned(member, str(key)))
+        case list():
+            yield [*value, CANARY]
+            yield [CANARY]
+            for at, item in enumerate(value):
+                yield from ([*value[:at], changed, *value[at + 1 :]] for changed in poisoned(item, name))
+        case int():
+            yield CANARY
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+@pytest.mark.parametrize("tool", sorted(CATALOG))
+def test_no_text_of_any_argument_of_any_tool_stands_in_clear(tool: str) -> None:
+    params = CATALOG[tool].params
+    fields = {info.alias or name for name, info in params.model_fields.items()}
+    for alias in fields:
+        if alias in params.choices:
+            continue
+        for value in (CANARY, [CANARY], {CANARY: CANARY}, {"id": CANARY, "email": CANARY, "action": CANARY},
+                      [{"type": CANARY, "identifiers": {"email": CANARY}, "attributes": {"a": CANARY}}]):  # fmt: skip
+            told = redacted(params.model_construct(None, **{alias: value}), keyed)  # what no validation has looked at
+            assert alias in told
+            assert CANARY not in json.dumps(told), (alias, value)
+
+
+@pytest.mark.parametrize("tool", sorted(ARGUMENTS))
+def test_what_a_tool_takes_in_earnest_shows_no_text_but_choices(tool: str) -> None:
+    params = CATALOG[tool].params
+    for arguments in (ARGUMENTS[tool], *poisoned(ARGUMENTS[tool], tool)):
+        try:
+            checked = params.model_validate(arguments)
+        except ValueError:
+            continue
+        told = redacted(checked, keyed)
+        clear = {text for name, value in told.items() if name not in params.choices for text in texts(value)}
+        harmless = {text for text in clear if text.startswith(("hmac:", "<"))}
+        assert clear - harmless <= {"person", "object", "delivery", "identify", "event", "delete", "converted"}
+        assert CANARY not in json.dumps(told)
+
+
+def texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for member in value.values():
+                yield from texts(member)
+        case list():
+            for item in value:
+                yield from texts(item)
