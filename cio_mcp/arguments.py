@@ -5,11 +5,14 @@ No message repeats a value: it may be personal, and it may be written to be read
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
+from cio_mcp.catalog import controls
+from cio_mcp.catalog.controls import Controls
+from cio_mcp.catalog.endpoint import Endpoint
 from cio_mcp.catalog.json_values import DEPTH, LARGEST_INTEGER
 from cio_mcp.catalog.params import Params
 from cio_mcp.errors import InvalidArguments
@@ -35,8 +38,20 @@ _WORDS = {
 }
 
 
-def validate(tool: str, params: type[P], given: Mapping[str, Any] | None) -> P:
-    """Return the checked arguments of a tool; raises InvalidArguments with the field, the reason and the remedy."""
+def admit(endpoint: Endpoint, given: Mapping[str, Any] | None) -> tuple[Params, Controls]:
+    """Return the checked arguments of a call, and what it says to this server itself; raises InvalidArguments."""
+    try:
+        said, rest = controls.split(endpoint, given)
+    except ValidationError as error:
+        raise _refused(endpoint.name, Controls, error) from None
+    return validate(endpoint.name, endpoint.params, rest, also=endpoint.controls), said
+
+
+def validate(tool: str, params: type[P], given: Mapping[str, Any] | None, *, also: Sequence[str] = ()) -> P:
+    """Return the checked arguments of a tool; raises InvalidArguments with the field, the reason and the remedy.
+
+    `also` names what the tool takes beside them, in case that was meant by a name that is none.
+    """
     arguments = dict(given or {})
     problem = _unspeakable(arguments)
     if problem:
@@ -44,9 +59,13 @@ def validate(tool: str, params: type[P], given: Mapping[str, Any] | None) -> P:
     try:
         return params.model_validate(arguments)
     except ValidationError as error:
-        # An unknown name is told first: it often is what a missing one was meant to be.
-        lines = sorted(_distinct(error), key=lambda line: line["type"] != "extra_forbidden")
-        raise _invalid(tool, [_explain(params, line) for line in lines[:REPORTED]], len(lines)) from None
+        raise _refused(tool, params, error, also) from None
+
+
+def _refused(tool: str, params: type[Params], error: ValidationError, also: Sequence[str] = ()) -> InvalidArguments:
+    # An unknown name is told first: it often is what a missing one was meant to be.
+    lines = sorted(_distinct(error), key=lambda line: line["type"] != "extra_forbidden")
+    return _invalid(tool, [_explain(params, line, also) for line in lines[:REPORTED]], len(lines))
 
 
 def _invalid(tool: str, problems: list[str], count: int = 1) -> InvalidArguments:
@@ -125,12 +144,12 @@ def _distinct(error: ValidationError) -> Iterable[Any]:
             yield line
 
 
-def _explain(params: type[Params], line: Mapping[str, Any]) -> str:
+def _explain(params: type[Params], line: Mapping[str, Any], also: Sequence[str]) -> str:
     place = _place(line["loc"])
     known = {info.alias or name: info for name, info in params.model_fields.items()}
     match line["type"]:
         case "extra_forbidden":
-            return _unknown(line["loc"], known)
+            return _unknown(line["loc"], (*known, *also))
         case "missing":
             info = known.get(str(line["loc"][0]))
             return f"{place} is required" + (f" ({info.description})" if info and len(line["loc"]) == 1 else "")

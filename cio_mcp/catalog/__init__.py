@@ -3,7 +3,7 @@
 from cio_mcp.catalog.broadcasts import broadcasts
 from cio_mcp.catalog.collections import collections
 from cio_mcp.catalog.customers import customers
-from cio_mcp.catalog.endpoint import Access, Area, Bucket, Catalog, Effect, Endpoint, Key, Repeat
+from cio_mcp.catalog.endpoint import Access, Area, Bucket, Catalog, Effect, Endpoint, Gate, Key, Repeat
 from cio_mcp.catalog.entities import entities
 from cio_mcp.catalog.messaging import messaging
 from cio_mcp.catalog.params import In, Params
@@ -19,6 +19,7 @@ __all__ = [
     "Catalog",
     "Effect",
     "Endpoint",
+    "Gate",
     "In",
     "Key",
     "Params",

@@ -1,9 +1,10 @@
 """Whom a broadcast goes to: at most one way of naming them, and the flags that go with it (App API reference)."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
+from typing_extensions import override
 
 from cio_mcp.catalog.fields import Email, Flag, HttpsUrl, JsonList, TextId
 from cio_mcp.catalog.filters import audience
@@ -47,6 +48,8 @@ Recipients = Annotated[JsonObject, AfterValidator(not_empty), AfterValidator(aud
 class Audience(Params):
     """The people a broadcast goes to."""
 
+    most_people: ClassVar[int] = PEOPLE_AT_ONCE
+
     recipients: Recipients | None = Field(None, description="Filter, as in search_people")
     ids: Annotated[list[TextId], JsonList] | None = Field(
         None, min_length=1, max_length=PEOPLE_AT_ONCE, description="≤10,000"
@@ -61,6 +64,12 @@ class Audience(Params):
     id_ignore_missing: Flag | None = Field(None, description="Else one unknown id fails all")
     email_ignore_missing: Flag | None = Field(None, description="Else one unknown e-mail fails all")
     email_add_duplicates: Flag | None = Field(None, description="All people who share an e-mail")
+
+    @override
+    def people(self) -> int:
+        # An address may be several people's; how many, only Customer.io knows.
+        listed = None if self.email_add_duplicates else self.ids or self.emails or self.per_user_data
+        return len(listed or ())
 
     @model_validator(mode="after")
     def _is_named_one_way(self) -> Self:

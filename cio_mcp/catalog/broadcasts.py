@@ -1,14 +1,14 @@
-"""Broadcasts and campaigns: what there is, what a trigger came to, and how messages fared (App API)."""
+"""Broadcasts, campaigns, newsletters: what there is, what triggers came to, how messages fared (App API)."""
 
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Key, Repeat
-from cio_mcp.catalog.fields import NumericId, Offset, Timestamp, TimeZone, WholeNumber, whole_number_from
+from cio_mcp.catalog.fields import Cursor, NumericId, Offset, Timestamp, TimeZone, WholeNumber, whole_number_from
 from cio_mcp.catalog.params import In, Params, wrong
 
-broadcasts = Area("broadcasts", "Read broadcasts and campaigns, what triggers came to, and metrics.")
+broadcasts = Area("broadcasts", "Read broadcasts, campaigns and newsletters, what triggers came to, and metrics.")
 
 Period = Literal["hours", "days", "weeks", "months"]
 Resolution = Literal["hours", "hourly", "days", "daily", "weeks", "weekly", "months", "monthly"]
@@ -39,6 +39,30 @@ class GetBroadcast(Params):
     """Read a broadcast's name, state and actions."""
 
     broadcast_id: NumericId = Field(description="From list_broadcasts")
+
+
+@broadcasts.endpoint(
+    "GET /v1/broadcasts/{broadcast_id}/actions",
+    key=Key.APP, access=Access.READ, effect=Effect.NONE, repeat=Repeat.SAFE, bucket=Bucket.APP,
+    docs="app/tag/broadcasts/",
+)  # fmt: skip
+class ListBroadcastActions(Params):
+    """List a broadcast's messages with their content."""
+
+    broadcast_id: NumericId = Field(description="From list_broadcasts")
+    offset: Annotated[Offset | None, In.LOCAL] = Field(None, description="Skip this many; for lists cut short")
+
+
+@broadcasts.endpoint(
+    "GET /v1/broadcasts/{broadcast_id}/triggers",
+    key=Key.APP, access=Access.READ, effect=Effect.NONE, repeat=Repeat.SAFE, bucket=Bucket.APP,
+    docs="app/tag/broadcasts/",
+)  # fmt: skip
+class ListBroadcastTriggers(Params):
+    """List when a broadcast was triggered; finds a trigger whose id was lost."""
+
+    broadcast_id: NumericId = Field(description="From list_broadcasts")
+    offset: Annotated[Offset | None, In.LOCAL] = Field(None, description="Skip this many; for lists cut short")
 
 
 @broadcasts.endpoint(
@@ -110,6 +134,19 @@ class GetCampaign(Params):
     campaign_id: NumericId = Field(description="From list_campaigns")
 
 
+@broadcasts.endpoint(
+    "GET /v1/campaigns/{campaign_id}/actions",
+    key=Key.APP, access=Access.READ, effect=Effect.NONE, repeat=Repeat.SAFE, bucket=Bucket.APP,
+    docs="app/tag/campaigns/",
+)  # fmt: skip
+class ListCampaignActions(Params):
+    """List a campaign's messages with their content, ten at a time."""
+
+    campaign_id: NumericId = Field(description="From list_campaigns")
+    start: Cursor | None = Field(None, description="next of the last page")
+    offset: Annotated[Offset | None, In.LOCAL] = Field(None, description="Skip this many; for pages cut short")
+
+
 VERSION_FIELDS = {1: ("period", "steps"), 2: ("res", "tz", "start", "end")}
 
 
@@ -149,3 +186,27 @@ class GetCampaignMetrics(Params):
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise wrong("end", "must lie after start")
         return self
+
+
+@broadcasts.endpoint(
+    "GET /v1/newsletters",
+    key=Key.APP, access=Access.READ, effect=Effect.NONE, repeat=Repeat.SAFE, bucket=Bucket.APP,
+    docs="app/tag/newsletters/",
+)  # fmt: skip
+class ListNewsletters(Params):
+    """List newsletters: which were sent and when, and the segments they go to."""
+
+    start: Cursor | None = Field(None, description="next of the last page")
+    limit: WholeNumber | None = Field(None, le=100, description="Default 10")
+    sort: Literal["asc", "desc"] | None = Field(None, description="Order")
+
+
+@broadcasts.endpoint(
+    "GET /v1/newsletters/{newsletter_id}",
+    key=Key.APP, access=Access.READ, effect=Effect.NONE, repeat=Repeat.SAFE, bucket=Bucket.APP,
+    docs="app/tag/newsletters/",
+)  # fmt: skip
+class GetNewsletter(Params):
+    """Read whether a newsletter was sent, and the segments it goes to."""
+
+    newsletter_id: NumericId = Field(description="From list_newsletters")

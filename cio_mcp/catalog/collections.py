@@ -1,10 +1,10 @@
 """Collections: tables of data that messages read (App API)."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from cio_mcp.catalog.endpoint import KB, Access, Area, Bucket, Effect, Key, Repeat
+from cio_mcp.catalog.endpoint import KB, Access, Area, Bucket, Effect, Gate, Key, Repeat
 from cio_mcp.catalog.fields import HttpsUrl, JsonList, Line, NumericId, Offset
 from cio_mcp.catalog.json_values import JsonObject, json_at_most
 from cio_mcp.catalog.params import In, Params, wrong
@@ -33,10 +33,12 @@ class ListCollections(Params):
 @collections.endpoint(
     "POST /v1/collections",
     key=Key.APP, access=Access.WRITE, effect=Effect.DATA, repeat=Repeat.NEVER, bucket=Bucket.APP,
-    docs="app/tag/collections/", check_with="list_collections",
+    gate=Gate.FREE, docs="app/tag/collections/", check_with="list_collections",
 )  # fmt: skip
 class CreateCollection(Params):
     """Create a collection from rows, or from a file that Customer.io downloads. Give one of data | url."""
+
+    most_people: ClassVar[int] = 0
 
     name: Line = Field(description="Messages use it")
     data: Rows | None = Field(None, description="Rows: ≤10 KB each, ≤10 MB in all")
@@ -63,7 +65,7 @@ class GetCollection(Params):
 @collections.endpoint(
     "PUT /v1/collections/{collection_id}",
     key=Key.APP, access=Access.DESTRUCTIVE, effect=Effect.DATA, repeat=Repeat.SAFE, bucket=Bucket.APP,
-    docs="app/tag/collections/",
+    gate=Gate.ASKED, docs="app/tag/collections/",
 )  # fmt: skip
 class UpdateCollection(Params):
     """Replace all rows of a collection, or rename it. Cannot be undone.
@@ -71,6 +73,8 @@ class UpdateCollection(Params):
     The old rows are lost: read them first with get_collection_content. Live messages that use the old name
     render empty.
     """
+
+    most_people: ClassVar[int] = 0
 
     collection_id: NumericId = Field(description="From list_collections")
     name: Line | None = Field(None, description="New name")
@@ -89,10 +93,12 @@ class UpdateCollection(Params):
 @collections.endpoint(
     "DELETE /v1/collections/{collection_id}",
     key=Key.APP, access=Access.DESTRUCTIVE, effect=Effect.DATA, repeat=Repeat.SAFE_UNLESS_RECREATED,
-    bucket=Bucket.APP, docs="app/tag/collections/", check_with="get_collection",
+    gate=Gate.ASKED, bucket=Bucket.APP, docs="app/tag/collections/", check_with="get_collection",
 )  # fmt: skip
 class DeleteCollection(Params):
     """Delete a collection and its rows; live messages that use it render empty. Cannot be undone."""
+
+    most_people: ClassVar[int] = 0
 
     collection_id: NumericId = Field(description="From list_collections")
 

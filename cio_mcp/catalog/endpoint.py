@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args
 
+from cio_mcp.catalog import controls
 from cio_mcp.catalog.params import In, Params, input_schema
-from cio_mcp.catalog.terms import Access, Bucket, Effect, Key, Repeat
+from cio_mcp.catalog.terms import Access, Bucket, Effect, Gate, Key, Repeat
 
-__all__ = ["Access", "Area", "Bucket", "Catalog", "Effect", "Endpoint", "Key", "Repeat"]
+__all__ = ["Access", "Area", "Bucket", "Catalog", "Effect", "Endpoint", "Gate", "Key", "Repeat"]
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 P = TypeVar("P", bound=Params)
@@ -35,6 +36,7 @@ class Endpoint:
     access: Access
     effect: Effect
     repeat: Repeat
+    gate: Gate | None
     buckets: tuple[Bucket, ...]
     docs: str
     params: type[Params]
@@ -62,11 +64,26 @@ class Endpoint:
             raise TypeError(f"{self.name}: a GET changes nothing, so its access is read")
         if (self.access is Access.READ) != (self.effect is Effect.NONE):
             raise TypeError(f"{self.name}: what reads has no effect, and what has none reads")
+        self._check_gate()
         if self.repeat is Repeat.DEDUPLICATED and "id" not in self.params.model_fields:
             raise TypeError(f"{self.name}: a deduplicated call needs a field `id` for its ULID")
         undescribed = [name for name, info in self.params.model_fields.items() if not info.description]
         if undescribed:
             raise TypeError(f"{self.name}: {undescribed} need a description")
+
+    def _check_gate(self) -> None:
+        if self.access is Access.READ and self.gate is not None:
+            raise TypeError(f"{self.name}: what only reads leaves unasked, so it has no gate")
+        if self.access is not Access.READ and self.gate is None:
+            raise TypeError(f"{self.name}: what changes something must state its gate: {', '.join(Gate)}")
+        if self.access is Access.DESTRUCTIVE and self.gate is Gate.FREE:
+            raise TypeError(f"{self.name}: what destroys is asked about, always or by its items")
+        if self.effect is Effect.AUDIENCE and self.gate is not Gate.ASKED:
+            raise TypeError(f"{self.name}: what sends to an audience is always asked about")
+        if self.gate is Gate.ITEMS and self.params.own_access is Params.own_access:
+            raise TypeError(f"{self.name}: its items decide, so the class must say how in own_access")
+        if taken := sorted(set(self.controls) & set(self.params.model_fields)):
+            raise TypeError(f"{self.name}: {taken} are arguments of this server itself")
 
     @property
     def title(self) -> str:
@@ -92,7 +109,21 @@ class Endpoint:
     @property
     def permission(self) -> str:
         """The word that permits it: `read`, `write`, `destructive`, or `send` for what sends messages."""
-        return "send" if self.effect is Effect.MESSAGE else str(self.access)
+        return "send" if self.sends else str(self.access)
+
+    @property
+    def sends(self) -> bool:
+        """Whether it sends messages, to one person or to an audience."""
+        return self.effect in (Effect.MESSAGE, Effect.AUDIENCE)
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The arguments that this server adds to its own (`controls.py`)."""
+        if self.access is Access.READ:
+            return ()
+        may_be_asked_about = self.gate is not Gate.FREE or self.params.most_people > 1
+        taken = {"dry_run": True, "allow_repeat": self.sends, "confirm_token": may_be_asked_about}
+        return tuple(name for name, is_taken in taken.items() if is_taken)
 
     def _location(self, field_name: str) -> Location:
         if field_name in self.in_path:
@@ -103,8 +134,10 @@ class Endpoint:
         return In.QUERY if self.method in ("GET", "DELETE") else In.BODY
 
     def input_schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of the arguments."""
-        return input_schema(self.params)
+        """Return the JSON Schema of the arguments, and after them of what this server adds."""
+        schema = input_schema(self.params)
+        schema["properties"] |= controls.properties(self.controls)
+        return schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +156,7 @@ class Area:
         access: Access,
         effect: Effect,
         repeat: Repeat,
+        gate: Gate | None = None,
         bucket: Bucket | tuple[Bucket, ...],
         docs: str,
         wrap: str | None = None,
@@ -134,7 +168,8 @@ class Area:
 
         The class's name gives the tool's name, its docstring the description. `docs` is a path below `DOCS`,
         `wrap` names the object that encloses the body, `max_body` is in bytes, `emits` is the reporting
-        webhook event that follows, `check_with` the tool that shows how a call ended whose answer was lost.
+        webhook event that follows, `gate` says of what changes something when a person is asked about it first,
+        `check_with` the tool that shows how a call ended whose answer was lost.
         """
         verb, _, path = call.partition(" ")
         if verb not in _METHODS:
@@ -146,7 +181,7 @@ class Area:
                 Endpoint(
                     name=re.sub(r"(?<!^)(?=[A-Z])", "_", params.__name__).lower(),
                     area=self.name, method=method, path=path, key=key, access=access, effect=effect,
-                    repeat=repeat, buckets=bucket if isinstance(bucket, tuple) else (bucket,), docs=docs,
+                    repeat=repeat, gate=gate, buckets=bucket if isinstance(bucket, tuple) else (bucket,), docs=docs,
                     params=params, wrap=wrap, max_body=max_body, emits=emits,
                     check_with=check_with,
                 )

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from typing_extensions import override
 
-from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Key, Repeat
+from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Gate, Key, Repeat
 from cio_mcp.catalog.fields import EventName, JsonList, Timestamp, Ulid
 from cio_mcp.catalog.identifiers import PersonIdentifiers
 from cio_mcp.catalog.json_values import JsonObject, json_size
@@ -20,6 +20,7 @@ from cio_mcp.catalog.variants import (
     Type,
     access_of,
     check_item,
+    people_of,
     repeat_of,
     strictest,
     wants_event_id,
@@ -40,7 +41,8 @@ Action = Annotated[str, WithJsonSchema({"type": "string", "enum": list(ACTIONS)}
 @entities.endpoint(
     "POST /api/v2/entity",
     key=Key.TRACK, access=Access.DESTRUCTIVE, effect=Effect.MAY_TRIGGER, repeat=Repeat.PER_ITEM,
-    bucket=Bucket.TRACK, docs="track/tag/track_v2/entity/", max_body=ITEM_BYTES, check_with="get_person_attributes",
+    gate=Gate.ITEMS, bucket=Bucket.TRACK, docs="track/tag/track_v2/entity/", max_body=ITEM_BYTES,
+    check_with="get_person_attributes",
 )  # fmt: skip
 class ApplyEntity(Params):
     """Change one person, object or delivery: the only way to objects, relationships and phone numbers.
@@ -48,6 +50,8 @@ class ApplyEntity(Params):
     person: all but identify_anonymous; object: identify, identify_anonymous, delete, *_relationships;
     delivery: event. delete, suppress and merge cannot be undone.
     """
+
+    most_people: ClassVar[int] = ITEM_BYTES  # related to an object: more than fit
 
     type: Type = Field(description="What it is")
     action: Action = Field(description="What to do")
@@ -81,6 +85,14 @@ class ApplyEntity(Params):
         return repeat_of(self.item())
 
     @override
+    def own_access(self) -> Access:
+        return access_of(self.item())
+
+    @override
+    def people(self) -> int:
+        return people_of(self.item())
+
+    @override
     def echoed(self) -> dict[str, Any]:
         return {"id": self.id} if self.id else {}
 
@@ -109,13 +121,16 @@ BatchItem = Annotated[JsonObject, AfterValidator(checked_item)]
 @entities.endpoint(
     "POST /api/v2/batch",
     key=Key.TRACK, access=Access.DESTRUCTIVE, effect=Effect.MAY_TRIGGER, repeat=Repeat.PER_ITEM,
-    bucket=Bucket.TRACK, docs="track/tag/track_v2/batch/", max_body=BATCH_BYTES, check_with="get_person_attributes",
+    gate=Gate.ITEMS, bucket=Bucket.TRACK, docs="track/tag/track_v2/batch/", max_body=BATCH_BYTES,
+    check_with="get_person_attributes",
 )  # fmt: skip
 class ApplyBatch(Params):
     """Apply many changes at once, each as in apply_entity; types may be mixed.
 
     If some are refused the others still take effect: send only the refused ones again.
     """
+
+    most_people: ClassVar[int] = BATCH_BYTES  # more than fit
 
     batch: Annotated[list[BatchItem], JsonList] = Field(
         min_length=1, description="Arguments of apply_entity; ≤32 kB each, ≤500 kB in all"
@@ -128,6 +143,14 @@ class ApplyBatch(Params):
     @override
     def own_repeat(self) -> Repeat:
         return strictest(repeat_of(item) for item in self.batch)
+
+    @override
+    def own_access(self) -> Access:
+        return Access.DESTRUCTIVE if is_destructive(self) else Access.WRITE
+
+    @override
+    def people(self) -> int:
+        return sum(map(people_of, self.batch))
 
 
 def items_of(params: ApplyEntity | ApplyBatch) -> list[dict[str, Any]]:

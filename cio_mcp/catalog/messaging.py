@@ -1,12 +1,13 @@
 """Messaging: transactional e-mail, push, SMS and in-app messages; broadcasts; newsletters."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from typing_extensions import override
 
 from cio_mcp.catalog.audience import Audience
 from cio_mcp.catalog.emails import RECIPIENTS, Address, AddressList, Attachments, Headers, recipients
-from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Key, Repeat
+from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Gate, Key, Repeat
 from cio_mcp.catalog.fields import (
     DEVICE_TOKEN_BYTES,
     Flag,
@@ -67,13 +68,15 @@ class TemplatedSend(Send):
 @messaging.endpoint(
     "POST /v1/send/email",
     key=Key.SENDING, access=Access.WRITE, effect=Effect.MESSAGE, repeat=Repeat.NEVER, bucket=Bucket.EMAIL,
-    docs="app/tag/send-messages/sendEmail/", emits="email_sent", check_with="list_person_messages",
+    gate=Gate.FREE, docs="app/tag/send-messages/sendEmail/", emits="email_sent", check_with="list_person_messages",
 )  # fmt: skip
 class SendEmail(Send):
     """Send one e-mail to a person. Cannot be undone; a repeat sends another.
 
     Without transactional_message_id give from, subject and body. For many people use trigger_broadcast.
     """
+
+    most_people: ClassVar[int] = RECIPIENTS
 
     to: AddressList = Field(description="Comma separated; to+cc+bcc ≤15")
     cc: AddressList | None = Field(None, description="Seen by all")
@@ -92,6 +95,10 @@ class SendEmail(Send):
     send_to_unsubscribed: Flag | None = Field(None, description="Also if unsubscribed; default true")
     disable_css_preprocessing: Flag | None = Field(None, description="Keep CSS as written")
 
+    @override
+    def people(self) -> int:
+        return sum(len(recipients(addresses)) for addresses in (self.to, self.cc, self.bcc) if addresses)
+
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
         if self.transactional_message_id is None:
@@ -103,8 +110,7 @@ class SendEmail(Send):
 
     @model_validator(mode="after")
     def _recipients_are_few(self) -> Self:
-        count = sum(len(recipients(addresses)) for addresses in (self.to, self.cc, self.bcc) if addresses)
-        if count > RECIPIENTS:
+        if (count := self.people()) > RECIPIENTS:
             raise wrong("to", f"names {count} recipients together with cc and bcc, at most {RECIPIENTS} are taken")
         return self
 
@@ -123,8 +129,8 @@ def push_payload(members: dict[str, Any]) -> dict[str, Any]:
 
 @messaging.endpoint(
     "POST /v1/send/push",
-    key=Key.SENDING, access=Access.WRITE, effect=Effect.MESSAGE, repeat=Repeat.NEVER,
-    bucket=Bucket.TRANSACTIONAL, docs="app/tag/send-messages/", emits="push_sent", check_with="list_person_messages",
+    key=Key.SENDING, access=Access.WRITE, effect=Effect.MESSAGE, repeat=Repeat.NEVER, bucket=Bucket.TRANSACTIONAL,
+    gate=Gate.FREE, docs="app/tag/send-messages/", emits="push_sent", check_with="list_person_messages",
 )  # fmt: skip
 class SendPush(TemplatedSend):
     """Send a push message to a person's devices. Cannot be undone; a repeat sends another."""
@@ -162,8 +168,8 @@ def phone_or_liquid(text: str) -> str:
 
 @messaging.endpoint(
     "POST /v1/send/sms",
-    key=Key.SENDING, access=Access.WRITE, effect=Effect.MESSAGE, repeat=Repeat.NEVER,
-    bucket=Bucket.TRANSACTIONAL, docs="app/tag/send-messages/", emits="sms_sent", check_with="list_person_messages",
+    key=Key.SENDING, access=Access.WRITE, effect=Effect.MESSAGE, repeat=Repeat.NEVER, bucket=Bucket.TRANSACTIONAL,
+    gate=Gate.FREE, docs="app/tag/send-messages/", emits="sms_sent", check_with="list_person_messages",
 )  # fmt: skip
 class SendSms(TemplatedSend):
     """Send an SMS to a person. Cannot be undone; a repeat sends another."""
@@ -179,8 +185,8 @@ class SendSms(TemplatedSend):
 
 @messaging.endpoint(
     "POST /v1/send/in_app",
-    key=Key.SENDING, access=Access.WRITE, effect=Effect.MESSAGE, repeat=Repeat.NEVER,
-    bucket=Bucket.TRANSACTIONAL, docs="app/tag/send-messages/", emits="in_app_sent", check_with="list_person_messages",
+    key=Key.SENDING, access=Access.WRITE, effect=Effect.MESSAGE, repeat=Repeat.NEVER, bucket=Bucket.TRANSACTIONAL,
+    gate=Gate.FREE, docs="app/tag/send-messages/", emits="in_app_sent", check_with="list_person_messages",
 )  # fmt: skip
 class SendInApp(TemplatedSend):
     """Send an in-app message to a person. Cannot be undone; a repeat sends another."""
@@ -188,9 +194,9 @@ class SendInApp(TemplatedSend):
 
 @messaging.endpoint(
     "POST /v1/campaigns/{broadcast_id}/triggers",
-    key=Key.APP, access=Access.WRITE, effect=Effect.MESSAGE, repeat=Repeat.NEVER,
-    bucket=(Bucket.BROADCAST, Bucket.APP), docs="app/tag/send-messages/triggerBroadcast/",
-    check_with="get_broadcast_metrics",
+    key=Key.APP, access=Access.WRITE, effect=Effect.AUDIENCE, repeat=Repeat.NEVER,
+    gate=Gate.ASKED, bucket=(Bucket.BROADCAST, Bucket.APP), docs="app/tag/send-messages/triggerBroadcast/",
+    check_with="list_broadcast_triggers",
 )  # fmt: skip
 class TriggerBroadcast(Audience):
     """Send a broadcast to many people at once. Cannot be undone; a repeat sends it again.
@@ -206,7 +212,9 @@ class TriggerBroadcast(Audience):
 class RateLimited(Params):
     """How fast a newsletter goes out."""
 
-    newsletter_id: NumericId = Field(description="A draft's id")
+    most_people: ClassVar[int] = 0  # that its arguments name: its audience is set in Customer.io
+
+    newsletter_id: NumericId = Field(description="A draft, from list_newsletters")
     rate_limit_email_rate: WholeNumber | None = Field(None, description="Messages per period, any channel")
     rate_limit_time_period: Annotated[Literal[60, 3600, 86400], BeforeValidator(whole_number_from(1))] | None = Field(
         None, description="Seconds"
@@ -224,8 +232,8 @@ class RateLimited(Params):
 
 @messaging.endpoint(
     "POST /v1/newsletters/{newsletter_id}/send",
-    key=Key.APP, access=Access.WRITE, effect=Effect.MESSAGE, repeat=Repeat.NEVER, bucket=Bucket.APP,
-    docs="app/tag/newsletters/",
+    key=Key.APP, access=Access.WRITE, effect=Effect.AUDIENCE, repeat=Repeat.NEVER, bucket=Bucket.APP,
+    gate=Gate.ASKED, docs="app/tag/newsletters/", check_with="get_newsletter",
 )  # fmt: skip
 class SendNewsletter(RateLimited):
     """Send a newsletter now to its whole audience. Cannot be undone.
@@ -236,8 +244,8 @@ class SendNewsletter(RateLimited):
 
 @messaging.endpoint(
     "POST /v1/newsletters/{newsletter_id}/schedule",
-    key=Key.APP, access=Access.WRITE, effect=Effect.MESSAGE, repeat=Repeat.NEVER, bucket=Bucket.APP,
-    docs="app/tag/newsletters/",
+    key=Key.APP, access=Access.WRITE, effect=Effect.AUDIENCE, repeat=Repeat.NEVER, bucket=Bucket.APP,
+    gate=Gate.ASKED, docs="app/tag/newsletters/",
 )  # fmt: skip
 class ScheduleNewsletter(RateLimited):
     """Plan when a newsletter goes to its whole audience, change the time, or cancel it with 0."""

@@ -9,7 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import InitErrorDetails, core_schema
 from typing_extensions import override
 
-from cio_mcp.catalog.terms import Repeat
+from cio_mcp.catalog.terms import Access, Repeat
 
 
 class In(Enum):
@@ -33,6 +33,8 @@ class Params(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
     choices: ClassVar[frozenset[str]] = frozenset()
     """The arguments that are one of a few words, so that the record may show them."""
+    most_people: ClassVar[int] = 1
+    """At most this many people are named by one call of a write; 0 if its arguments name none."""
 
     @classmethod
     @override
@@ -46,6 +48,14 @@ class Params(BaseModel):
     def own_repeat(self) -> Repeat | None:
         """Return what a repeat of just this call would do, where its items decide."""
         return None
+
+    def own_access(self) -> Access | None:
+        """Return what just this call can do to what is there, where its items decide."""
+        return None
+
+    def people(self) -> int:
+        """Return how many people a write changes or reaches; 0 if none, or if its arguments do not tell."""
+        return min(self.most_people, 1)
 
     def echoed(self) -> dict[str, Any]:
         """Return what the caller should learn of the request beside the reply."""

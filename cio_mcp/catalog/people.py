@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import override
 
-from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Key, Repeat
+from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Gate, Key, Repeat
 from cio_mcp.catalog.fields import (
     Attributes,
     DeviceToken,
@@ -57,7 +57,7 @@ class Event(Params):
 @people.endpoint(
     "PUT /api/v1/customers/{identifier}",
     key=Key.TRACK, access=Access.WRITE, effect=Effect.MAY_TRIGGER, repeat=Repeat.SAFE, bucket=Bucket.TRACK,
-    docs="track/tag/track-customers/identify/",
+    gate=Gate.FREE, docs="track/tag/track-customers/identify/",
 )  # fmt: skip
 class IdentifyPerson(Params):
     """Create a person or update their attributes. Campaigns may react.
@@ -99,7 +99,7 @@ class IdentifyPerson(Params):
 @people.endpoint(
     "DELETE /api/v1/customers/{identifier}",
     key=Key.TRACK, access=Access.DESTRUCTIVE, effect=Effect.DATA, repeat=Repeat.SAFE_UNLESS_RECREATED,
-    bucket=Bucket.TRACK, docs="track/tag/track-customers/delete/", check_with="get_person_attributes",
+    gate=Gate.ASKED, bucket=Bucket.TRACK, docs="track/tag/track-customers/delete/", check_with="get_person_attributes",
 )  # fmt: skip
 class DeletePerson(Params):
     """Delete a person and their history for good. Cannot be undone.
@@ -114,7 +114,7 @@ class DeletePerson(Params):
 @people.endpoint(
     "PUT /api/v1/customers/{identifier}/devices",
     key=Key.TRACK, access=Access.WRITE, effect=Effect.MAY_TRIGGER, repeat=Repeat.SAFE, bucket=Bucket.TRACK,
-    docs="track/tag/track-customers/add_device/", wrap="device",
+    gate=Gate.FREE, docs="track/tag/track-customers/add_device/", wrap="device",
 )  # fmt: skip
 class UpsertDevice(Params):
     """Add a person's device for push messages, or update it."""
@@ -129,7 +129,7 @@ class UpsertDevice(Params):
 @people.endpoint(
     "DELETE /api/v1/customers/{identifier}/devices/{device_id}",
     key=Key.TRACK, access=Access.DESTRUCTIVE, effect=Effect.DATA, repeat=Repeat.SAFE, bucket=Bucket.TRACK,
-    docs="track/tag/track-customers/delete_device/",
+    gate=Gate.ASKED, docs="track/tag/track-customers/delete_device/",
 )  # fmt: skip
 class DeleteDevice(Params):
     """Remove a device: its owner gets no push there until it is added again."""
@@ -141,7 +141,8 @@ class DeleteDevice(Params):
 @people.endpoint(
     "POST /api/v1/customers/{identifier}/suppress",
     key=Key.TRACK, access=Access.DESTRUCTIVE, effect=Effect.DATA, repeat=Repeat.SAFE_UNLESS_RECREATED,
-    bucket=Bucket.TRACK, docs="track/tag/track-customers/suppress/", check_with="get_person_attributes",
+    gate=Gate.ASKED, bucket=Bucket.TRACK, docs="track/tag/track-customers/suppress/",
+    check_with="get_person_attributes",
 )  # fmt: skip
 class SuppressPerson(Params):
     """Delete a person for good and block their identifiers from ever being added. Cannot be undone.
@@ -155,7 +156,7 @@ class SuppressPerson(Params):
 @people.endpoint(
     "POST /api/v1/customers/{identifier}/events",
     key=Key.TRACK, access=Access.WRITE, effect=Effect.MAY_TRIGGER, repeat=Repeat.DEDUPLICATED,
-    bucket=Bucket.TRACK, docs="track/tag/track-events/track/",
+    gate=Gate.FREE, bucket=Bucket.TRACK, docs="track/tag/track-events/track/",
 )  # fmt: skip
 class TrackEvent(Event):
     """Record an event of a person; it may trigger campaigns, so real messages."""
@@ -168,7 +169,7 @@ class TrackEvent(Event):
 @people.endpoint(
     "POST /api/v1/events",
     key=Key.TRACK, access=Access.WRITE, effect=Effect.MAY_TRIGGER, repeat=Repeat.DEDUPLICATED,
-    bucket=Bucket.TRACK, docs="track/tag/track-events/trackAnonymous/",
+    gate=Gate.FREE, bucket=Bucket.TRACK, docs="track/tag/track-events/trackAnonymous/",
 )  # fmt: skip
 class TrackAnonymousEvent(Event):
     """Record an event of somebody not known yet; identify_person with the same anonymous_id attaches it."""
@@ -186,7 +187,7 @@ class TrackAnonymousEvent(Event):
 @people.endpoint(
     "POST /api/v1/merge_customers",
     key=Key.TRACK, access=Access.DESTRUCTIVE, effect=Effect.MAY_TRIGGER, repeat=Repeat.SAFE_UNLESS_RECREATED,
-    bucket=Bucket.TRACK, docs="track/tag/track-customers/merge/", check_with="get_person_attributes",
+    gate=Gate.ASKED, bucket=Bucket.TRACK, docs="track/tag/track-customers/merge/", check_with="get_person_attributes",
 )  # fmt: skip
 class MergePeople(Params):
     """Merge the secondary person into the primary and delete the secondary. Cannot be undone.
@@ -214,7 +215,7 @@ def form_data(members: dict[str, object]) -> dict[str, object]:
 @people.endpoint(
     "POST /api/v1/forms/{form_id}/submit",
     key=Key.TRACK, access=Access.WRITE, effect=Effect.MAY_TRIGGER, repeat=Repeat.NEVER, bucket=Bucket.TRACK,
-    docs="track/tag/forms/submitForm/", check_with="list_person_activities",
+    gate=Gate.FREE, docs="track/tag/forms/submitForm/", check_with="list_person_activities",
 )  # fmt: skip
 class SubmitForm(Params):
     """Submit a form for a person; it may trigger campaigns. An unknown form_id creates a form."""

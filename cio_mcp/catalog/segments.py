@@ -1,10 +1,11 @@
 """Segments: groups of people; manual ones can be made, filled and deleted (App API; membership by the Track API)."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
-from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Key, Repeat
+from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Gate, Key, Repeat
 from cio_mcp.catalog.fields import Cursor, JsonList, Line, NumericId, Offset, Text, TextId, WholeNumber
 from cio_mcp.catalog.identifiers import check_kind
 from cio_mcp.catalog.params import In, Params, wrong
@@ -18,11 +19,17 @@ MEMBERS_AT_ONCE = 1000
 class Members(Params):
     """People to be put into a manual segment or taken out."""
 
+    most_people: ClassVar[int] = MEMBERS_AT_ONCE
+
     segment_id: NumericId = Field(description="A manual segment")
     id_type: Annotated[Literal["id", "email", "cio_id"] | None, In.QUERY] = Field(None, description="Default id")
     ids: Annotated[list[TextId], JsonList] = Field(
         min_length=1, max_length=MEMBERS_AT_ONCE, description="All of the kind id_type names"
     )
+
+    @override
+    def people(self) -> int:
+        return len(self.ids)
 
     @model_validator(mode="after")
     def _ids_are_of_their_kind(self) -> Self:
@@ -37,7 +44,7 @@ class Members(Params):
 @segments.endpoint(
     "POST /api/v1/segments/{segment_id}/add_customers",
     key=Key.TRACK, access=Access.WRITE, effect=Effect.MAY_TRIGGER, repeat=Repeat.SAFE, bucket=Bucket.TRACK,
-    docs="track/tag/track-segments/add_to_segment/",
+    gate=Gate.FREE, docs="track/tag/track-segments/add_to_segment/",
 )  # fmt: skip
 class AddPeopleToSegment(Members):
     """Put people into a manual segment; campaigns may react.
@@ -49,7 +56,7 @@ class AddPeopleToSegment(Members):
 @segments.endpoint(
     "POST /api/v1/segments/{segment_id}/remove_customers",
     key=Key.TRACK, access=Access.WRITE, effect=Effect.MAY_TRIGGER, repeat=Repeat.SAFE, bucket=Bucket.TRACK,
-    docs="track/tag/track-segments/remove_from_segment/",
+    gate=Gate.FREE, docs="track/tag/track-segments/remove_from_segment/",
 )  # fmt: skip
 class RemovePeopleFromSegment(Members):
     """Take people out of a manual segment; campaigns may react. They stay people."""
@@ -69,10 +76,12 @@ class ListSegments(Params):
 @segments.endpoint(
     "POST /v1/segments",
     key=Key.APP, access=Access.WRITE, effect=Effect.DATA, repeat=Repeat.NEVER, bucket=Bucket.APP,
-    docs="app/tag/segments/", wrap="segment", check_with="list_segments",
+    gate=Gate.FREE, docs="app/tag/segments/", wrap="segment", check_with="list_segments",
 )  # fmt: skip
 class CreateSegment(Params):
     """Create an empty manual segment; fill it with add_people_to_segment."""
+
+    most_people: ClassVar[int] = 0
 
     name: Line = Field(description="Cannot be changed later")
     description: Text | None = Field(None, description="What it is for")
@@ -92,13 +101,15 @@ class GetSegment(Params):
 @segments.endpoint(
     "DELETE /v1/segments/{segment_id}",
     key=Key.APP, access=Access.DESTRUCTIVE, effect=Effect.DATA, repeat=Repeat.SAFE_UNLESS_RECREATED,
-    bucket=Bucket.APP, docs="app/tag/segments/", check_with="get_segment",
+    gate=Gate.ASKED, bucket=Bucket.APP, docs="app/tag/segments/", check_with="get_segment",
 )  # fmt: skip
 class DeleteSegment(Params):
     """Delete a manual segment and who was in it. Cannot be undone.
 
     Its people stay. To only empty it use remove_people_from_segment.
     """
+
+    most_people: ClassVar[int] = 0
 
     segment_id: NumericId = Field(description="A manual segment")
 
@@ -110,6 +121,17 @@ class DeleteSegment(Params):
 )  # fmt: skip
 class CountSegmentPeople(Params):
     """Count the people in a segment."""
+
+    segment_id: NumericId = Field(description="From list_segments")
+
+
+@segments.endpoint(
+    "GET /v1/segments/{segment_id}/used_by",
+    key=Key.APP, access=Access.READ, effect=Effect.NONE, repeat=Repeat.SAFE, bucket=Bucket.APP,
+    docs="app/tag/segments/",
+)  # fmt: skip
+class GetSegmentUsedBy(Params):
+    """List the ids of campaigns and newsletters, sent and drafts, that use a segment."""
 
     segment_id: NumericId = Field(description="From list_segments")
 

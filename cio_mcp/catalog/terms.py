@@ -28,7 +28,20 @@ class Effect(StrEnum):
     MAY_TRIGGER = "may_trigger"
     """Campaigns may react to it and send messages."""
     MESSAGE = "message"
-    """It sends."""
+    """It sends to one person, or to the few that it names."""
+    AUDIENCE = "audience"
+    """It sends to an audience."""
+
+
+class Gate(StrEnum):
+    """Which calls of a write a person is asked about before they leave."""
+
+    FREE = "free"
+    """It leaves unasked, unless it names a crowd."""
+    ITEMS = "items"
+    """It is asked about when one of its items removes what cannot be had back."""
+    ASKED = "asked"
+    """It never leaves unasked."""
 
 
 class Repeat(StrEnum):

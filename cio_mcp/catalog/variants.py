@@ -105,6 +105,11 @@ def access_of(item: Item) -> Access:
     return variant_of(item).access
 
 
+def people_of(item: Item) -> int:
+    """Return how many people an item changes: itself if it is one, else those it relates an object to."""
+    return 1 if item["type"] == "person" else len(item.get("cio_relationships", ()))
+
+
 def wants_event_id(item: Item) -> bool:
     """Say whether an item is an event that Customer.io could not tell from its repeat."""
     return variant_of(item).repeat is Repeat.DEDUPLICATED and not item.get("id")

@@ -1,11 +1,11 @@
 """Reporting webhooks: where Customer.io sends what happens to messages and people (App API)."""
 
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Key, Repeat
+from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Gate, Key, Repeat
 from cio_mcp.catalog.fields import Flag, HttpsUrl, JsonList, Line, NumericId, Offset
 from cio_mcp.catalog.params import In, Params
 
@@ -60,6 +60,8 @@ class ListReportingWebhooks(Params):
 class Webhook(Params):
     """A reporting webhook in full."""
 
+    most_people: ClassVar[int] = 0
+
     name: Line = Field(description="Shown in Customer.io")
     endpoint: HttpsUrl = Field(description="https address that gets the events")
     events: Events = Field(min_length=1, description="customer_* or <channel>_<metric>, e.g. email_bounced")
@@ -71,7 +73,7 @@ class Webhook(Params):
 @webhooks.endpoint(
     "POST /v1/reporting_webhooks",
     key=Key.APP, access=Access.WRITE, effect=Effect.DATA, repeat=Repeat.NEVER, bucket=Bucket.APP,
-    docs="app/tag/reporting-webhooks/", check_with="list_reporting_webhooks",
+    gate=Gate.ASKED, docs="app/tag/reporting-webhooks/", check_with="list_reporting_webhooks",
 )  # fmt: skip
 class CreateReportingWebhook(Webhook):
     """Start sending events, with personal data, to an outside address.
@@ -94,7 +96,7 @@ class GetReportingWebhook(Params):
 @webhooks.endpoint(
     "PUT /v1/reporting_webhooks/{webhook_id}",
     key=Key.APP, access=Access.WRITE, effect=Effect.DATA, repeat=Repeat.SAFE, bucket=Bucket.APP,
-    docs="app/tag/reporting-webhooks/",
+    gate=Gate.ASKED, docs="app/tag/reporting-webhooks/",
 )  # fmt: skip
 class UpdateReportingWebhook(Webhook):
     """Replace a reporting webhook's settings: read it first and give all of them again."""
@@ -105,12 +107,14 @@ class UpdateReportingWebhook(Webhook):
 @webhooks.endpoint(
     "DELETE /v1/reporting_webhooks/{webhook_id}",
     key=Key.APP, access=Access.DESTRUCTIVE, effect=Effect.DATA, repeat=Repeat.SAFE_UNLESS_RECREATED,
-    bucket=Bucket.APP, docs="app/tag/reporting-webhooks/", check_with="get_reporting_webhook",
+    gate=Gate.ASKED, bucket=Bucket.APP, docs="app/tag/reporting-webhooks/", check_with="get_reporting_webhook",
 )  # fmt: skip
 class DeleteReportingWebhook(Params):
     """Delete a reporting webhook: its address gets no more events. Cannot be undone.
 
     To pause it use update_reporting_webhook with disabled.
     """
+
+    most_people: ClassVar[int] = 0
 
     webhook_id: NumericId = Field(description="From list_reporting_webhooks")

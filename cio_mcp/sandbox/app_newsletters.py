@@ -29,6 +29,12 @@ def get_newsletter(call: Call) -> Reply:
     return json_reply({"newsletter": _newsletter(call).as_json()})
 
 
+def list_contents(call: Call) -> Reply:
+    """GET /v1/newsletters/{newsletter_id}/contents: its variants, one per language or test."""
+    newsletter = _newsletter(call)
+    return json_reply({"contents": [variant.as_variant(newsletter.id) for variant in newsletter.variants]})
+
+
 def send(call: Call) -> Reply:
     """POST /v1/newsletters/{newsletter_id}/send: once, from draft."""
     newsletter = _unsent(call)
@@ -100,6 +106,7 @@ def _route(method: str, path: str, handler: Callable[[Call], Reply]) -> Route:
 ROUTES = (
     _route("GET", "/v1/newsletters", list_newsletters),
     _route("GET", "/v1/newsletters/{newsletter_id}", get_newsletter),
+    _route("GET", "/v1/newsletters/{newsletter_id}/contents", list_contents),
     _route("POST", "/v1/newsletters/{newsletter_id}/send", send),
     _route("POST", "/v1/newsletters/{newsletter_id}/schedule", schedule),
 )

@@ -1,11 +1,14 @@
-"""App API: broadcasts and campaigns, and their metrics."""
+"""App API: broadcasts and campaigns, their actions and their metrics."""
 
 from collections.abc import Callable
 
 from cio_mcp.sandbox.metrics import campaign_series, delivery_series, period_of, span_of
+from cio_mcp.sandbox.paging import page
 from cio_mcp.sandbox.programs import Broadcast, Campaign
 from cio_mcp.sandbox.replies import Refusal, Reply, Shape, json_reply
 from cio_mcp.sandbox.routing import Call, Route
+
+ACTIONS_PAGE = 10  # App API reference, "List campaign actions": fixed
 
 
 def list_broadcasts(call: Call) -> Reply:
@@ -16,6 +19,18 @@ def list_broadcasts(call: Call) -> Reply:
 def get_broadcast(call: Call) -> Reply:
     """GET /v1/broadcasts/{broadcast_id}."""
     return json_reply({"broadcast": _broadcast(call).as_json()})
+
+
+def broadcast_triggers(call: Call) -> Reply:
+    """GET /v1/broadcasts/{broadcast_id}/triggers; they are made and followed up under /v1/campaigns."""
+    runs = _broadcast(call).triggers.values()
+    return json_reply({"triggers": [run.as_json(call.now) for run in runs]})
+
+
+def broadcast_actions(call: Call) -> Reply:
+    """GET /v1/broadcasts/{broadcast_id}/actions."""
+    broadcast = _broadcast(call, bad_id=400)
+    return json_reply({"actions": [action.as_action(broadcast_id=broadcast.id) for action in broadcast.actions]})
 
 
 def broadcast_metrics(call: Call) -> Reply:
@@ -38,6 +53,14 @@ def get_campaign(call: Call) -> Reply:
     return json_reply({"campaign": _campaign(call).as_json()})
 
 
+def campaign_actions(call: Call) -> Reply:
+    """GET /v1/campaigns/{campaign_id}/actions, ten at a time; there is no `limit`."""
+    campaign, start = _campaign(call), call.query().get("start", "")
+    found, following = page(campaign.actions, {"start": start}, ACTIONS_PAGE, ACTIONS_PAGE)
+    actions = [action.as_action(campaign_id=campaign.id) for action in found]
+    return json_reply({"actions": actions, "next": following})
+
+
 def campaign_metrics(call: Call) -> Reply:
     """GET /v1/campaigns/{campaign_id}/metrics: `version=2` needs `res`; anything else is the deprecated version 1."""
     campaign, query = _campaign(call), call.query()
@@ -47,8 +70,8 @@ def campaign_metrics(call: Call) -> Reply:
     return json_reply({"metric": {"series": campaign_series(daily, span, detailed=second)}})
 
 
-def _broadcast(call: Call) -> Broadcast:
-    broadcast = call.world.broadcasts.get(call.number("broadcast_id"))
+def _broadcast(call: Call, bad_id: int = 404) -> Broadcast:
+    broadcast = call.world.broadcasts.get(call.number("broadcast_id", status=bad_id))
     if broadcast is None:
         raise Refusal(404, "broadcast not found")
     return broadcast
@@ -68,8 +91,11 @@ def _route(path: str, handler: Callable[[Call], Reply]) -> Route:
 ROUTES = (
     _route("/v1/broadcasts", list_broadcasts),
     _route("/v1/broadcasts/{broadcast_id}", get_broadcast),
+    _route("/v1/broadcasts/{broadcast_id}/triggers", broadcast_triggers),
+    _route("/v1/broadcasts/{broadcast_id}/actions", broadcast_actions),
     _route("/v1/broadcasts/{broadcast_id}/metrics", broadcast_metrics),
     _route("/v1/campaigns", list_campaigns),
     _route("/v1/campaigns/{campaign_id}", get_campaign),
+    _route("/v1/campaigns/{campaign_id}/actions", campaign_actions),
     _route("/v1/campaigns/{campaign_id}/metrics", campaign_metrics),
 )

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 
 from cio_mcp.sandbox import validation as check
-from cio_mcp.sandbox.filters import segment_ids
 from cio_mcp.sandbox.paging import page
 from cio_mcp.sandbox.people import Person
-from cio_mcp.sandbox.replies import Refusal, Reply, Shape, json_reply, no_content
+from cio_mcp.sandbox.replies import JsonObject, Refusal, Reply, Shape, json_reply, no_content
 from cio_mcp.sandbox.routing import Call, Route
 from cio_mcp.sandbox.segments import Segment
 
@@ -61,14 +60,21 @@ def membership(call: Call) -> Reply:
 
 
 def used_by(call: Call) -> Reply:
-    """GET /v1/segments/{segment_id}/used_by."""
-    number = _segment(call).id
-    sent: list[int] = []
-    drafts: list[int] = []
-    for newsletter in call.world.newsletters.values():
-        if newsletter.recipients and number in segment_ids(newsletter.recipients):
-            (sent if newsletter.sent_at else drafts).append(newsletter.id)
-    return json_reply({"used_by": {"campaigns": [], "sent_newsletters": sent, "draft_newsletters": drafts}})
+    """GET /v1/segments/{segment_id}/used_by.
+
+    The reference has no list of broadcasts. They share their numbers with campaigns, under whose paths they are
+    triggered, and are taken to be listed among them.
+    """
+    number, world = _segment(call).id, call.world
+    campaigns = [each.id for each in world.campaigns.values() if number in each.filter_segment_ids]
+    broadcasts = [each.id for each in world.broadcasts.values() if number in each.segment_ids]
+    newsletters = [each for each in world.newsletters.values() if number in each.segment_ids]
+    used: JsonObject = {
+        "campaigns": [*campaigns, *broadcasts],
+        "sent_newsletters": [each.id for each in newsletters if each.sent_at],
+        "draft_newsletters": [each.id for each in newsletters if not each.sent_at],
+    }
+    return json_reply({"used_by": used})
 
 
 def _segment(call: Call) -> Segment:

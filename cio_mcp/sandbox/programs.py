@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cio_mcp.sandbox.filters import segment_ids
+from cio_mcp.sandbox.messages import Message
 from cio_mcp.sandbox.replies import JsonObject
 
 
@@ -58,16 +59,21 @@ class Trigger:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Broadcast:
-    """An API-triggered broadcast; `audience` is the filter set in the UI."""
+    """An API-triggered broadcast; `audience` is the filter set in the UI. Triggers send the first action."""
 
     id: int
     name: str
     running: bool
     created: int
-    action_id: int
+    actions: list[Message]
     audience: JsonObject | None = None
     channel: str = "email"
     triggers: dict[int, Trigger] = field(default_factory=dict)
+
+    @property
+    def segment_ids(self) -> list[int]:
+        """The segments that its audience names."""
+        return segment_ids(self.audience) if self.audience else []
 
     def as_json(self) -> JsonObject:
         """Return the broadcast object of the App API."""
@@ -80,8 +86,8 @@ class Broadcast:
             "updated": self.created,
             "active": self.running,
             "state": "running" if self.running else "draft",
-            "actions": [{"id": self.action_id, "type": self.channel}],
-            "msg_template_ids": [self.action_id],
+            "actions": _named(self.actions),
+            "msg_template_ids": [action.id for action in self.actions],
             "first_started": self.created if self.running else 0,
             "tags": None,
             "created_by": "",
@@ -97,8 +103,9 @@ class Campaign:
     description: str
     running: bool
     created: int
-    action_id: int
+    actions: list[Message]
     event_name: str
+    filter_segment_ids: list[int] = field(default_factory=list)
     daily: int = 0
 
     def as_json(self) -> JsonObject:
@@ -113,10 +120,10 @@ class Campaign:
             "updated": self.created,
             "active": self.running,
             "state": "running" if self.running else "draft",
-            "actions": [{"id": self.action_id, "type": "email"}],
+            "actions": _named(self.actions),
             "first_started": self.created if self.running else 0,
             "tags": [],
-            "filter_segment_ids": [],
+            "filter_segment_ids": self.filter_segment_ids,
             "event_name": self.event_name,
         }
 
@@ -128,13 +135,17 @@ class Newsletter:
     id: int
     name: str
     created: int
-    content_id: int
+    variants: list[Message]
     recipients: JsonObject | None
     updated: int = 0
     sent_at: int = 0
     scheduled_at: int = 0
     channel: str = "email"
-    subject: str | None = None
+
+    @property
+    def segment_ids(self) -> list[int]:
+        """The segments that its recipients name."""
+        return segment_ids(self.recipients) if self.recipients else []
 
     def as_json(self) -> JsonObject:
         """Return the newsletter object of the App API."""
@@ -142,12 +153,16 @@ class Newsletter:
             "id": self.id,
             "deduplicate_id": f"{self.id}:{self.updated or self.created}",
             "type": self.channel,
-            "content_ids": [self.content_id],
+            "content_ids": [variant.id for variant in self.variants],
             "name": self.name,
             "sent_at": self.sent_at or None,
             "created": self.created,
             "updated": self.updated or self.created,
-            "recipient_segment_ids": segment_ids(self.recipients) if self.recipients else [],
+            "recipient_segment_ids": self.segment_ids,
             "tags": [],
             "subscription_topic_id": None,
         }
+
+
+def _named(actions: Sequence[Message]) -> list[JsonObject]:
+    return [{"id": action.id, "type": action.channel} for action in actions]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from cio_mcp.sandbox.deliveries import Origin, Outcome
+from cio_mcp.sandbox.messages import Message
 from cio_mcp.sandbox.people import Device, Person
 from cio_mcp.sandbox.programs import Broadcast, Campaign, Newsletter, Template
 from cio_mcp.sandbox.replies import JsonObject
@@ -12,6 +13,8 @@ from cio_mcp.sandbox.world import OUTCOME_ATTRIBUTE, Event, World
 
 DAY = 86_400
 SHARED_ADDRESS = "shared@example.com"
+# "How you'll reference the collection in liquid" (Track OpenAPI, the name of a collection): by its bare name.
+READS_PRODUCTS = "{{ products.name }} is {{ products.price }} now."
 _PLANS = ("free", "trial", "pro")
 
 
@@ -19,7 +22,8 @@ def seeded_world(clock: Callable[[], float]) -> World:
     """Return a workspace of 29 people, always the same, its history dated back from `clock`.
 
     Segments 1 to 3, templates 1 to 4, broadcasts 10 and 11, campaigns 1 and 2, newsletters 1 and 2, collection 1, a
-    disabled reporting webhook 1.
+    disabled reporting webhook 1. Segment 2 is the audience of broadcast 10 and filters campaign 1, segment 3 receives
+    the newsletters; broadcast 10, campaign 1 and newsletter 1 read collection 1.
     People "1" to "25" (person1@example.com ...), and: "ada-1" (ada@example.com, on trial, opens everything, has an iOS
     device), "bob-2" (unsubscribed), "cleo-3" (her address bounces), "dan-4" (shares shared@example.com with "25", has
     messages that failed).
@@ -28,7 +32,10 @@ def seeded_world(clock: Callable[[], float]) -> World:
     world = World(rebuild=partial(seeded_world, clock))
     _people(world, now)
     _segments(world, now)
+    _templates(world, now)
     _programs(world, now)
+    _newsletters(world, now)
+    _tables(world, now)
     _history(world, now)
     _objects(world)
     world.notices.clear()
@@ -82,7 +89,7 @@ def _segments(world: World, now: int) -> None:
     world.segments.add("Newsletter readers", "People who asked for the newsletter", made, manual=False, rule=rule)
 
 
-def _programs(world: World, now: int) -> None:
+def _templates(world: World, now: int) -> None:
     made = now - 40 * DAY
     for number, name, channel in (
         (1, "receipt", "email"),
@@ -94,19 +101,27 @@ def _programs(world: World, now: int) -> None:
         world.templates[number] = Template(
             id=number, trigger_name=name, channel=channel, created_at=made, subject=subject
         )
-    trial, readers = {"segment": {"id": 2}}, {"segment": {"id": 3}}
+
+
+def _programs(world: World, now: int) -> None:
+    made = now - 40 * DAY
+    prices = Message(id=100, created=made, subject="New prices", body=f"<p>{READS_PRODUCTS}</p>")
+    sale = Message(id=110, created=made, subject="Summer sale", body="<p>Soon.</p>")
+    trial = {"segment": {"id": 2}}
     world.broadcasts[10] = Broadcast(
-        id=10, name="Price change", running=True, created=made, action_id=100, audience=trial
+        id=10, name="Price change", running=True, created=made, actions=[prices], audience=trial
     )
-    world.broadcasts[11] = Broadcast(id=11, name="Summer sale", running=False, created=made, action_id=110)
+    world.broadcasts[11] = Broadcast(id=11, name="Summer sale", running=False, created=made, actions=[sale])
+    welcome = f"<p>Hello {{{{ customer.first_name }}}}!</p><p>{READS_PRODUCTS}</p>"
     world.campaigns[1] = Campaign(
         id=1,
         name="Onboarding",
         description="Welcomes new people",
         running=True,
         created=made,
-        action_id=200,
+        actions=[Message(id=200, created=made, name="Welcome", subject="Welcome", body=welcome)],
         event_name="signed_up",
+        filter_segment_ids=[2],
         daily=40,
     )
     world.campaigns[2] = Campaign(
@@ -115,15 +130,23 @@ def _programs(world: World, now: int) -> None:
         description="Not started yet",
         running=False,
         created=made,
-        action_id=210,
+        actions=[Message(id=210, created=made, name="We miss you", subject="We miss you", body="<p>Hello?</p>")],
         event_name="went_quiet",
     )
-    world.newsletters[1] = Newsletter(
-        id=1, name="Next issue", created=made, content_id=300, recipients=readers, subject="What is new"
-    )
-    world.newsletters[2] = Newsletter(
-        id=2, name="Last issue", created=made, content_id=310, recipients=readers, subject="What was new"
-    )
+
+
+def _newsletters(world: World, now: int) -> None:
+    made, readers = now - 40 * DAY, {"segment": {"id": 3}}
+    next_issue = Message(id=300, created=made, subject="What is new", body=f"<p>{READS_PRODUCTS}</p>")
+    last_issue = Message(id=310, created=made, subject="What was new", body="<p>Old news.</p>")
+    for number, name, variant in ((1, "Next issue", next_issue), (2, "Last issue", last_issue)):
+        world.newsletters[number] = Newsletter(
+            id=number, name=name, created=made, variants=[variant], recipients=readers
+        )
+
+
+def _tables(world: World, now: int) -> None:
+    made = now - 40 * DAY
     rows = [{"sku": f"A-{n}", "name": f"Product {n}", "price": 10 * n} for n in range(1, 4)]
     world.collections[1] = Collection(id=1, name="products", created_at=made, updated_at=made, rows=rows)
     world.webhooks[1] = {

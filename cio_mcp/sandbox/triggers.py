@@ -52,7 +52,7 @@ def trigger(call: Call) -> Reply:
     if audience.errors:
         detail = f"trigger {run.id} failed: {len(audience.errors)} of its audience cannot be resolved"
         raise _refused(detail, f"/{kind}")
-    origin = Origin(broadcast_id=broadcast.id, trigger_id=run.id, action_id=broadcast.action_id)
+    origin = Origin(broadcast_id=broadcast.id, trigger_id=run.id, action_id=broadcast.actions[0].id)
     for person in audience.people:
         call.world.deliver_bulk(person, broadcast.channel, broadcast.name, run.processed_at, origin)
     return json_reply({"id": run.id})

@@ -204,9 +204,10 @@ class World:
         """Send a newsletter to its recipients; unsubscribed people get an undeliverable message."""
         newsletter.sent_at = newsletter.updated = int(at)
         newsletter.scheduled_at = 0
-        origin = Origin(newsletter_id=newsletter.id, content_id=newsletter.content_id)
+        variant = newsletter.variants[0]
+        origin = Origin(newsletter_id=newsletter.id, content_id=variant.id)
         for person in self.audience(newsletter.recipients or {"and": []}):
-            self.deliver_bulk(person, newsletter.channel, newsletter.subject, at, origin)
+            self.deliver_bulk(person, newsletter.channel, variant.subject, at, origin)
 
     def deliver_bulk(self, person: Person, channel: str, subject: str | None, at: float, origin: Origin) -> Delivery:
         """Create one delivery of a broadcast or newsletter; these never reach unsubscribed people."""

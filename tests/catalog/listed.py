@@ -9,6 +9,8 @@ from cio_mcp.cli.wiring import workspace
 from cio_mcp.server import build_server
 from cio_mcp.settings import load
 
+IN_MEMORY = {"CIO_MCP_LEDGER": "memory"}
+
 
 @cache
 def tools(mode: str = "auto") -> tuple[types.Tool, ...]:
@@ -23,10 +25,10 @@ def instructions() -> str:
 
 
 async def _listed(mode: str) -> tuple[types.Tool, ...]:
-    async with workspace(load({})) as pipeline, Client(build_server(pipeline), mode=mode) as client:
+    async with workspace(load(IN_MEMORY)) as pipeline, Client(build_server(pipeline), mode=mode) as client:
         return tuple((await client.list_tools()).tools)
 
 
 async def _instructions() -> str:
-    async with workspace(load({})) as pipeline, Client(build_server(pipeline)) as client:
+    async with workspace(load(IN_MEMORY)) as pipeline, Client(build_server(pipeline)) as client:
         return client.instructions or ""

@@ -43,6 +43,8 @@ FINE: dict[str, dict[str, Any]] = {
     "list_segment_people": {"segment_id": 1},
     "get_broadcast_metrics": {"broadcast_id": 1},
     "get_campaign_metrics": {"campaign_id": 1},
+    "list_campaign_actions": {"campaign_id": 1},
+    "list_newsletters": {},
     "list_broadcast_trigger_errors": {"broadcast_id": 1, "trigger_id": 1},
     "create_collection": {"name": "x", "data": [{"a": 1}]},
     "update_collection": {"collection_id": 1, "name": "x"},
@@ -276,6 +278,14 @@ REFUSED: dict[str, list[tuple[dict[str, Any], str, str]]] = {
         ({"res": "years"}, "res", "'months'"),
         ({"start": "2026-01-02", "end": "2026-01-01"}, "end", "must lie after start"),
         ({"start": "2026-01-01", "end": "2026-01-01"}, "end", "must lie after start"),
+    ],
+    "list_campaign_actions": [
+        ({"start": "a\nb"}, "start", "one line"),
+        ({"offset": -1}, "offset", "0 or more"),
+    ],
+    "list_newsletters": [
+        ({"limit": 101}, "limit", "100"),
+        ({"sort": "newest"}, "sort", "'asc' or 'desc'"),
     ],
     "list_broadcast_trigger_errors": [
         ({"start": "x"}, "start", "0 or more"),

@@ -163,11 +163,19 @@ def test_a_draft_campaign_has_sent_nothing(cio: Talk) -> None:
     [
         ("/broadcasts/99", 404),
         ("/broadcasts/99/metrics", 404),
+        ("/broadcasts/99/triggers", 404),
+        ("/broadcasts/x/triggers", 404),
+        ("/broadcasts/99/actions", 404),
+        ("/broadcasts/x/actions", 400),
         ("/campaigns/99", 404),
         ("/campaigns/x", 400),
+        ("/campaigns/99/actions", 404),
+        ("/campaigns/x/actions", 400),
+        ("/campaigns/1/actions?start=x", 400),
         ("/campaigns/10/triggers/9", 404),
         ("/campaigns/10/triggers/x", 400),
         ("/newsletters/99", 404),
+        ("/newsletters/99/contents", 404),
     ],
 )
 def test_unknown_numbers_are_refused(cio: Talk, path: str, status: int) -> None:

@@ -55,6 +55,28 @@ def test_a_dynamic_segment_follows_its_rule_and_cannot_be_deleted(cio: Talk) -> 
     }
 
 
+@pytest.mark.parametrize(
+    ("number", "campaigns", "sent", "drafts"), [(1, [], [], []), (2, [1, 10], [], []), (3, [], [2], [1])]
+)
+def test_a_segment_knows_what_uses_it(
+    cio: Talk, number: int, campaigns: list[int], sent: list[int], drafts: list[int]
+) -> None:
+    assert cio.read(f"/segments/{number}/used_by") == {
+        "used_by": {"campaigns": campaigns, "sent_newsletters": sent, "draft_newsletters": drafts}
+    }
+    shown = {each["id"]: each["filter_segment_ids"] for each in cio.read("/campaigns")["campaigns"]}
+    assert [campaign for campaign in campaigns if campaign < 10] == [n for n, ids in shown.items() if number in ids]
+
+
+def test_a_draft_newsletter_that_is_sent_uses_its_segment_as_a_sent_one(cio: Talk) -> None:
+    cio.app("POST", "/newsletters/1/send")
+    assert cio.read("/segments/3/used_by")["used_by"] | {"campaigns": []} == {
+        "campaigns": [],
+        "sent_newsletters": [1, 2],
+        "draft_newsletters": [],
+    }
+
+
 @pytest.mark.parametrize("query", ["limit=30001", "limit=0", "start=x"])
 def test_membership_pages_are_bounded(cio: Talk, query: str) -> None:
     assert cio.app("GET", f"/segments/1/membership?{query}").status_code == 400

@@ -189,7 +189,54 @@ BROADCASTS: Final = (
     ),
 )
 
+_listed = partial(_read, tool="list_broadcast_triggers", path="/v1/broadcasts/4/triggers")
+_acting = partial(_read, tool="list_broadcast_actions", path="/v1/broadcasts/4/actions")
+
+FOLLOW_UP: Final = (
+    _listed(id="by number", arguments={"broadcast_id": 4}),
+    _listed(id="as text", arguments={"broadcast_id": "4"}),
+    _acting(id="by number", arguments={"broadcast_id": 4}),
+    _acting(id="as text", arguments={"broadcast_id": "4"}),
+    _acting(
+        id="skipping is done here: the reference knows no paging",
+        arguments={"broadcast_id": 4, "offset": 10},
+    ),
+)
+
+READ_NEWSLETTERS: Final = (
+    _read(tool="list_newsletters", id="first page", arguments={}, path="/v1/newsletters"),
+    _read(
+        tool="list_newsletters",
+        id="every documented member",
+        arguments={"start": "MDE+/w==", "limit": 100, "sort": "desc"},
+        path="/v1/newsletters",
+        query={"start": "MDE+/w==", "limit": "100", "sort": "desc"},
+    ),
+    _read(
+        tool="list_newsletters",
+        id="numbers as text",
+        arguments={"limit": "20", "sort": "asc"},
+        path="/v1/newsletters",
+        query={"limit": "20", "sort": "asc"},
+    ),
+    _read(tool="get_newsletter", id="by number", arguments={"newsletter_id": 9}, path="/v1/newsletters/9"),
+    _read(tool="get_newsletter", id="as text", arguments={"newsletter_id": "9"}, path="/v1/newsletters/9"),
+)
+
 CAMPAIGNS: Final = (
+    _read(
+        tool="list_campaign_actions",
+        id="first page",
+        arguments={"campaign_id": 5},
+        path="/v1/campaigns/5/actions",
+    ),
+    _read(
+        tool="list_campaign_actions",
+        id="every documented member, and one that stays here",
+        arguments={"campaign_id": "5", "start": "MDE+/w==", "offset": 3},
+        path="/v1/campaigns/5/actions",
+        query={"start": "MDE+/w=="},
+    ),
     _read(tool="list_campaigns", id="all", arguments={}, path="/v1/campaigns"),
     _read(tool="get_campaign", id="by number", arguments={"campaign_id": 5}, path="/v1/campaigns/5"),
     _read(tool="get_campaign", id="as text", arguments={"campaign_id": "5"}, path="/v1/campaigns/5"),
@@ -224,4 +271,11 @@ CAMPAIGNS: Final = (
     ),
 )
 
-CASES: Final[tuple[Case, ...]] = TRIGGER + NEWSLETTERS + BROADCASTS + CAMPAIGNS
+CASES: Final[tuple[Case, ...]] = (
+    *TRIGGER,
+    *NEWSLETTERS,
+    *BROADCASTS,
+    *FOLLOW_UP,
+    *CAMPAIGNS,
+    *READ_NEWSLETTERS,
+)

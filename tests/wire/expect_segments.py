@@ -89,5 +89,6 @@ CASES: Final[tuple[Case, ...]] = (
     *_one_segment("get_segment", "GET"),
     *_one_segment("delete_segment", "DELETE"),
     *_one_segment("count_segment_people", "GET", "/customer_count"),
+    *_one_segment("get_segment_used_by", "GET", "/used_by"),
     *MEMBERS,
 )

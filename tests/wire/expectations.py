@@ -1,4 +1,4 @@
-"""What each of the 52 tools has to put on the wire, gathered from one module per area."""
+"""What each tool has to put on the wire, gathered from one module per area."""
 
 from typing import Final
 
