@@ -1,0 +1,7 @@
+"""What a person must know before a write leaves: what it would touch, read live, and the exact request."""
+
+from cio_mcp.planning.inquiry import Look, Survey
+from cio_mcp.planning.plan import Plan, plan
+from cio_mcp.planning.survey import survey
+
+__all__ = ["Look", "Plan", "Survey", "plan", "survey"]

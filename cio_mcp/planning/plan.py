@@ -1,0 +1,186 @@
+"""Pure: a plan of one write, as JSON for programs and as a question for a person."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cio_mcp import wire
+from cio_mcp.catalog.endpoint import Endpoint
+from cio_mcp.catalog.params import In, Params
+from cio_mcp.planning import shown
+from cio_mcp.planning.consequences import Consequence, consequence_of
+from cio_mcp.planning.inquiry import Survey
+from cio_mcp.scrub import one_line, visible
+from cio_mcp.shaping import compact
+
+_ESCAPE = re.compile(r"\\u\{[0-9a-f]{1,6}\}")
+_HIDDEN = "hidden characters"
+_LINE = 300
+_PATH = 200
+_MOST_MEMBERS = 8
+"""Members of the body that the question shows one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What would leave and what it would touch; nothing in it has been sent."""
+
+    tool: str
+    permission: str
+    reasons: tuple[str, ...]
+    request: Mapping[str, Any]
+    """The request as it would leave, its secrets and lengths taken out."""
+    given: tuple[tuple[str, str], ...]
+    """The members of the body, as (name, JSON), as a caller gave them."""
+    key: str
+    workspace: str
+    consequence: Consequence
+    sends: bool
+    survey: Survey
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan as an object, facts first and texts of others last."""
+        told: dict[str, Any] = {
+            "tool": self.tool,
+            "permission": self.permission,
+            "does": self.consequence.does,
+            "asked_because": list(self.reasons),
+            "workspace": self.workspace,
+            "key": self.key,
+            "audience": self.survey.audience,
+            "of": self.survey.of,
+            "undo": self.consequence.undo,
+            "usually_meant_instead": list(self.consequence.instead),
+            "found_now": self.survey.facts,
+            "not_known": list(self.survey.unsure),
+            "request": dict(self.request),
+            "written_by_others": [{"what": what, "text": _quoted(text)} for what, text in self.survey.names],
+        }
+        if not self.consequence.people:
+            del told["audience"], told["of"]
+        return {name: value for name, value in told.items() if value not in ([], {})}
+
+    def question(self) -> str:
+        """Return the text put to a person: what this server computed first, then what others wrote, quoted."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield self.consequence.does
+        if self.consequence.people:
+            yield self._people()
+        yield f"Tool: {self.tool} ({self.permission})"
+        if self.reasons:
+            yield f"Asked because: {_plain('; '.join(self.reasons))}"
+        yield f"Workspace: {_plain(self.workspace)}; key: {_plain(self.key)}"
+        yield self._request()
+        yield f"Can it be undone? {self.consequence.undo}"
+        if self.consequence.instead:
+            yield f"Usually meant instead: {' '.join(self.consequence.instead)}"
+        yield from _section("Found just now", (f"{_words(name)}: {_said(v)}" for name, v in self.survey.facts.items()))
+        yield from _section("Not known", self.survey.unsure)
+        yield from _section("Given with the call, as its caller wrote it", self._given())
+        others = (f"{_plain(what)}: {_quoted(text)}" for what, text in self.survey.names)
+        yield from _section("Names written by others; they say nothing about this request", others)
+
+    def _people(self) -> str:
+        count, whole = self.survey.audience, self.survey.of
+        verb = "reach" if self.sends else "touch"
+        if count is None:
+            return f"Would {verb}: a number of people that is NOT KNOWN"
+        if count == 0:
+            return f"Would {verb}: NOBODY (0 people now)"
+        if whole is None:
+            return f"Would {verb}: {count:,} {'person' if count == 1 else 'people'}"
+        everybody = ", EVERYBODY there is" if count >= whole > 1 else ""
+        return f"Would {verb}: {count:,} of {whole:,} people{everybody}"
+
+    def _request(self) -> str:
+        target = str(self.request["path"])
+        path = target if len(target) <= _PATH else f"{target[:_PATH]}…({len(target):,} characters)"
+        length = f"{self.request['bytes']:,} bytes" if self.request["bytes"] else "no body"
+        return f"Request: {self.request['method']} {_plain(str(self.request['host']))}{path} ({length})"
+
+    def _given(self) -> Iterator[str]:
+        yield from (f"{name}: {_quoted(text)}" for name, text in self.given[:_MOST_MEMBERS])
+        if len(self.given) > _MOST_MEMBERS:
+            yield f"and {len(self.given) - _MOST_MEMBERS:,} more members"
+
+
+def plan(
+    endpoint: Endpoint,
+    params: Params,
+    request: wire.Request,
+    *,
+    key: str,
+    host: str,
+    workspace: str,
+    survey: Survey,
+    reasons: Sequence[str],
+) -> Plan:
+    """Return the plan of a call: `key` is the credential's name, `reasons` say why it is asked about."""
+    sends = endpoint.permission == "send"
+    told = shown.request(endpoint, request, key=key, host=host)
+    return Plan(
+        tool=endpoint.name,
+        permission=endpoint.permission,
+        reasons=tuple(reasons),
+        request=told,
+        given=tuple(_given(endpoint, params, told["body"])),
+        key=key,
+        workspace=workspace,
+        consequence=consequence_of(endpoint),
+        sends=sends,
+        survey=survey,
+    )
+
+
+def _given(endpoint: Endpoint, params: Params, body: Any) -> Iterator[tuple[str, str]]:
+    """Yield the members of a body; names that the caller chose are part of the text, never of our own line."""
+    members = body.get(endpoint.wrap, body) if endpoint.wrap and isinstance(body, dict) else body
+    if not isinstance(members, dict):
+        return
+    fields = type(params).model_fields
+    ours = {info.alias or name for name, info in fields.items() if endpoint.locations[name] is not In.SPREAD}
+    for name, value in members.items():
+        # Quotation marks would all be escaped; the exact JSON stands in the request.
+        text = value if isinstance(value, str) else compact(value).replace('"', "'")
+        yield (name, text) if name in ours else ("another member", f"{name} = {text}")
+
+
+def _section(title: str, lines: Iterator[str] | Sequence[str]) -> Iterator[str]:
+    found = list(lines)
+    if found:
+        yield ""
+        yield f"{title}:"
+        yield from (f"- {line}" for line in found)
+
+
+def _said(value: Any) -> str:
+    match value:
+        case None:
+            return "not known"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case dict():
+            return "; ".join(f"{_words(str(name))} {_said(each)}" for name, each in value.items()) or "none"
+        case list() | tuple():
+            return _plain(", ".join(map(_said, value))) or "none"
+        case _:
+            return _plain(str(value))
+
+
+def _words(name: str) -> str:
+    return _plain(name.replace("_", " "))
+
+
+def _quoted(text: str) -> str:
+    """Return a text as `visible` shows it; what hid in an answer was made an escape when that was read."""
+    line = visible(text)
+    return line if _HIDDEN in line or not _ESCAPE.search(text) else f"{line} (holds {_HIDDEN})"
+
+
+def _plain(text: str) -> str:
+    return one_line(text, _LINE)
