@@ -1,40 +1,88 @@
-"""Pure: make upstream text harmless to carry. What it says stays untrusted; what it can break goes.
+r"""Pure: make upstream text harmless to carry. What it says stays untrusted; what breaks or hides is shown instead.
 
-One lone surrogate ends a stdio server when its answer is written, and NaN is no JSON at all. Tag characters and
-chains of variation selectors carry text that a model reads and no person sees.
+One lone surrogate ends a stdio server when its answer is written, and NaN is no JSON at all. A character that nobody
+sees is shown as its escape, such as `\u{202e}`. Text that already held those letters reads the same, and does as
+little.
 """
 
 import json
 import math
 import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Any
 
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+from cio_mcp.unseen import UNSEEN, escape, shown
+
 DEPTH = 100
 """Deeper JSON is an attack: Customer.io's own answers nest less than ten levels."""
+NAME_CHARACTERS = 80
+"""How much of a name a person has to read before they decide."""
 
-# The only emoji written with tag characters: the flags of England, Scotland and Wales (Unicode TS #51, ED-14a).
-_FLAG = (
-    "\U0001f3f4\U000e0067\U000e0062"
-    "(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074|\U000e0077\U000e006c\U000e0073)\U000e007f"
-)
-_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"
-_TAG = "[\U000e0000-\U000e007f]"
-_SELECTOR = "[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
-_UNSAFE = re.compile(f"({_FLAG})|{_CONTROL}|{_TAG}|(?<={_SELECTOR}){_SELECTOR}")
-_LINE_BREAKS = re.compile(r"\s+")
+_SPACES = re.compile(r"\s+")
+# What ends a line or the quotation around it; of the characters that `str.splitlines` knows, `text` leaves no others.
+_ENDING = re.compile('[\t\n\r\u2028\u2029"]')
+_WORDS = re.compile(r"[^\W\d_]+")
+# Latin, Greek and Cyrillic letters by their blocks; others have few that pass for Latin ones.
+_LATIN = re.compile("[A-Za-z\xaa\xba\xc0-\u02af\u1d00-\u1d25\u1e00-\u1eff\u2c60-\u2c7f\ua720-\ua7ff\uff21-\uff5a]")
+_GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
+_CYRILLIC = re.compile("[\u0400-\u052f\u1c80-\u1c8f\u2de0-\u2dff\ua640-\ua69f]")
+_ALPHABETS = (_LATIN, _GREEK, _CYRILLIC)
 _LONGEST_NUMBER = 300
 
 
 def text(value: str) -> str:
-    """Replace lone surrogates, control characters and hidden text; tabs and line breaks stay."""
-    return _UNSAFE.sub(lambda found: found[1] or REPLACEMENT, value)
+    """Show half characters, control characters and hidden ones as escapes; tabs and line breaks stay.
+
+    What makes an emoji or shapes a word stays too: see `unseen`.
+    """
+    if value.isascii() and value.isprintable():  # most texts, at a tenth of the cost
+        return value
+    return UNSEEN.sub(shown, value)
 
 
 def one_line(value: str, characters: int) -> str:
     """Return scrubbed text on one line, cut to a length."""
-    line = _LINE_BREAKS.sub(" ", text(value)).strip()
+    return _cut(_SPACES.sub(" ", text(value)).strip(), characters)
+
+
+def _cut(line: str, characters: int) -> str:
     return line if len(line) <= characters else line[: characters - 1] + "…"
+
+
+def visible(value: str, characters: int = NAME_CHARACTERS) -> str:
+    """Return a name as a person must see it before they decide: quoted, on one line, with a remark on what it hides.
+
+    Line breaks and quotation marks inside are escapes, so that nothing in a name ends the quotation. `characters`
+    bounds what stands between the marks; the remark is on the whole.
+    """
+    line = _ENDING.sub(lambda found: escape(found[0]), text(value))
+    said = _remarks(value)
+    return f'"{_cut(line, characters)}"' + (f" ({', '.join(said)})" if said else "")
+
+
+def _remarks(value: str) -> list[str]:
+    found = {
+        "holds hidden characters": text(value) != value,
+        "mixes alphabets in a word": _mixes_alphabets(value),
+        "holds decomposed letters": not unicodedata.is_normalized("NFC", value),
+    }
+    return [remark for remark, holds in found.items() if holds]
+
+
+def suspicious(value: str) -> bool:
+    """Say whether a name holds hidden characters, or a word of letters from two of Latin, Greek and Cyrillic.
+
+    A whole word in look-alikes of another alphabet is not noticed: it may be a word of that alphabet.
+    """
+    return text(value) != value or _mixes_alphabets(value)
+
+
+def _mixes_alphabets(value: str) -> bool:
+    if value.isascii():
+        return False
+    return any(sum(bool(letters.search(word)) for letters in _ALPHABETS) > 1 for word in _WORDS.findall(value))
 
 
 def _integer(digits: str) -> int | str:
@@ -67,12 +115,33 @@ def read_json(body: bytes) -> Any:
 def _scrubbed(value: Any, depth: int) -> Any:
     if depth < 0:
         raise ValueError("nested too deeply")
-    match value:
-        case str():
-            return text(value) if _UNSAFE.search(value) else value
-        case list():
-            return [_scrubbed(item, depth - 1) for item in value]
-        case dict():
-            return {_scrubbed(name, 0): _scrubbed(member, depth - 1) for name, member in value.items()}
-        case _:
-            return value
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, list):
+        return [_scrubbed(item, depth - 1) for item in value]
+    if isinstance(value, dict):
+        members = renamed(value, {name: plain for name in value if (plain := text(name)) != name})
+        return {name: _scrubbed(member, depth - 1) for name, member in members.items()}
+    return value
+
+
+def renamed(members: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return members with some under new names, in the same order; a name that is taken gets a number, none is lost."""
+    if not names:
+        return members
+    taken = set(members) - set(names)
+    tries: Counter[str] = Counter()
+    result: dict[str, Any] = {}
+    for name, member in members.items():
+        free = _free(names[name], taken, tries) if name in names else name
+        taken.add(free)
+        result[free] = member
+    return result
+
+
+def _free(name: str, taken: Collection[str], tries: Counter[str]) -> str:
+    found = name
+    while found in taken:
+        tries[name] += 1
+        found = f"{name} ({tries[name] + 1})"
+    return found

@@ -26,6 +26,14 @@ from cio_mcp.scrub import one_line, read_json
 
 DETAIL_CHARACTERS = 500
 """How much of Customer.io's own words an error may carry: enough for its longest known sentence."""
+LARGEST_CHARACTER = 4
+"""Bytes, in UTF-8."""
+ROW_CHARACTERS = 200
+"""How much of each text about one refused item: they name a field and a rule."""
+SAYS = "customerio_says"
+REJECTED = "rejected"
+THEIRS = frozenset({SAYS, REJECTED})
+"""The members of an error that hold Customer.io's own words; everything else in one is written here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +159,18 @@ def _partly_rejected(answer: Answer) -> PartlyRejected:
     return PartlyRejected(
         f"Refused: {refused} of the batch; all others were accepted.",
         next_step="Mend and send only the items named in rejected, by batch_index (0-based); the others are done.",
-        details={"rejected": rows},
+        details={REJECTED: [_rejected(row) for row in rows]},
     )
+
+
+def _rejected(row: Any) -> dict[str, Any]:
+    """Return a refused item as the Track API reference has it ("Send multiple requests", 207), its texts bounded."""
+    if not isinstance(row, dict):
+        return {"message": one_line(row, ROW_CHARACTERS)} if isinstance(row, str) else {}
+    index = row.get("batch_index")
+    place = {"batch_index": index} if isinstance(index, int) and not isinstance(index, bool) else {}
+    said = {name: row.get(name) for name in ("reason", "field", "message")}
+    return place | {name: one_line(text, ROW_CHARACTERS) for name, text in said.items() if isinstance(text, str)}
 
 
 _NEXT: dict[int, tuple[type[Rejected], str]] = {
@@ -170,14 +188,14 @@ def _refusal(endpoint: Endpoint, answer: Answer) -> CioError:
             next_step="Usually the region is wrong: ask the operator to check CUSTOMERIO_REGION with `cio-mcp doctor`.",
             details={"status": answer.status},
         )
-    default = (Rejected, "Mend the arguments as Customer.io says, then call again.")
-    kind, step = _NEXT.get(answer.status, default)
-    said = detail(answer).replace('"', "'")  # nothing in it ends the quotation
-    quoted = f' Customer.io says: "{said}"' if said else ""
+    said = detail(answer)
+    # Without words of Customer.io there is nothing to go by.
+    default = "Mend the arguments, going by customerio_says, then call again." if said else "Check the arguments."
+    kind, step = _NEXT.get(answer.status, (Rejected, default))
     return kind(
-        f"Customer.io refused {endpoint.name} with {answer.status}.{quoted}",
+        f"Customer.io refused {endpoint.name} with {answer.status}.",
         next_step=step,
-        details={"status": answer.status},
+        details={"status": answer.status} | ({SAYS: said} if said else {}),
     )
 
 
@@ -191,7 +209,8 @@ def detail(answer: Answer) -> str:
         data = read_json(answer.body)
     except ValueError:
         # A page of a proxy, say: its markup is of no use to anybody.
-        return "" if b"<" in answer.body else one_line(answer.body.decode(errors="replace"), DETAIL_CHARACTERS)
+        beginning = answer.body[: DETAIL_CHARACTERS * LARGEST_CHARACTER].decode(errors="replace")
+        return "" if b"<" in answer.body else one_line(beginning, DETAIL_CHARACTERS)
     return one_line("; ".join(_said(data)), DETAIL_CHARACTERS)
 
 
