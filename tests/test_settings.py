@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cio_mcp.catalog import Bucket
+from cio_mcp.gate import Mode
 from cio_mcp.limiter import Rate
 from cio_mcp.policy import Grant
+from cio_mcp.policy.addresses import recipient_list
+from cio_mcp.policy.grants_file import read_grants_file
 from cio_mcp.secret import Secret
 from cio_mcp.settings import (
     OPTIONS,
@@ -22,6 +25,7 @@ from cio_mcp.settings import (
     flags_given,
     load,
 )
+from tests.conftest import STATE
 
 FLAGGED = [option for option in OPTIONS if option.flag]
 SECRETS = [option for option in OPTIONS if option.env.endswith(("_KEY", "_TOKEN", "SITE_ID"))]
@@ -35,6 +39,9 @@ def plain(settings: Settings) -> dict[str, object]:
 
 
 DEFAULTS = plain(load({}))
+GRANTS = Path(STATE.name, "grants.toml")
+GRANTS.write_text('[agents.support-bot]\nallow = ["people:write"]\n', encoding="utf-8")
+GRANTS.chmod(0o600)  # it must be writable by nobody else, whatever the umask is
 # Variable, what is written, what is read.
 READ = [
     ("CUSTOMERIO_SITE_ID", "canary-site", "canary-site"),
@@ -49,6 +56,20 @@ READ = [
     ("CIO_MCP_AREAS", " people, customers,", frozenset({"people", "customers"})),
     ("CIO_MCP_READ_ONLY", "On", True),
     ("CIO_MCP_GRANT", "people:read, *:send", frozenset({Grant("people", "read"), Grant("*", "send")})),
+    ("CIO_MCP_GRANTS", str(GRANTS), read_grants_file(str(GRANTS))),
+    ("CIO_MCP_AGENT", "support-bot", "support-bot"),
+    ("CIO_MCP_PROFILE", "sender", "sender"),
+    (
+        "CIO_MCP_TEST_RECIPIENTS",
+        "ada@example.com, @example.org",
+        recipient_list(["ada@example.com", "@example.org"]),
+    ),
+    ("CIO_MCP_CONFIRM", "Token", Mode.TOKEN),
+    ("CIO_MCP_CONFIRM_ABOVE", "25", 25),
+    ("CIO_MCP_REPEAT_WINDOW", "0", 0.0),
+    ("CIO_MCP_LEDGER", "/var/lib/cio-mcp/ledger.sqlite3", "/var/lib/cio-mcp/ledger.sqlite3"),
+    ("CIO_MCP_LEDGER_DAYS", "30", 30.0),
+    ("CIO_MCP_LEDGER_MEGABYTES", "12.5", 12.5),
     ("CIO_MCP_TIME_BUDGET", "7.5", 7.5),
     ("CIO_MCP_RESULT_TOKENS", "1000", 1000),
     ("CIO_MCP_LIMIT_APP", "20/2", Rate(20, 2.0)),
@@ -80,6 +101,30 @@ REFUSED = [
     ("CIO_MCP_GRANT", "people:canary", "read, write, send, destructive"),
     ("CIO_MCP_GRANT", ":read", "area:permission"),
     ("CIO_MCP_GRANT", ",", "separate several with commas"),
+    ("CIO_MCP_GRANTS", "/canary/grants.toml", "names a file that cannot be read: No such file"),
+    ("CIO_MCP_GRANTS", "~canary/grants.toml", "names a file that cannot be read"),
+    ("CIO_MCP_GRANTS", "canary\x00.toml", "names a file that cannot be read"),
+    ("CIO_MCP_GRANTS", "canary:read", "area:permission belongs to --grant"),
+    ("CIO_MCP_AGENT", "canary\u202ex", "one line of at most 80 characters"),
+    ("CIO_MCP_AGENT", "canary" * 20, "one line of at most 80 characters"),
+    ("CIO_MCP_PROFILE", "canary", "names no profile"),
+    ("CIO_MCP_TEST_RECIPIENTS", ",", "names nobody"),
+    ("CIO_MCP_TEST_RECIPIENTS", "canary", "@example.com"),
+    ("CIO_MCP_CONFIRM", "canary", "auto, ask, token, operator, off"),
+    ("CIO_MCP_CONFIRM", "none", "auto, ask, token, operator, off"),
+    ("CIO_MCP_CONFIRM_ABOVE", "canary", "between 1 and 1,000,000"),
+    ("CIO_MCP_CONFIRM_ABOVE", "0", "between 1 and 1,000,000"),
+    ("CIO_MCP_CONFIRM_ABOVE", "nan", "between 1 and 1,000,000"),
+    ("CIO_MCP_REPEAT_WINDOW", "canary", "between 0 and 86,400"),
+    ("CIO_MCP_REPEAT_WINDOW", "-1", "between 0 and 86,400"),
+    ("CIO_MCP_REPEAT_WINDOW", "inf", "between 0 and 86,400"),
+    ("CIO_MCP_LEDGER", "canary.sqlite3", "an absolute path, or memory"),
+    ("CIO_MCP_LEDGER", "~canary/ledger.sqlite3", "an absolute path, or memory"),
+    ("CIO_MCP_LEDGER", "/canary\x00/ledger.sqlite3", "an absolute path, or memory"),
+    ("CIO_MCP_LEDGER_DAYS", "canary", "between 1 and 3,660"),
+    ("CIO_MCP_LEDGER_DAYS", "0.5", "between 1 and 3,660"),
+    ("CIO_MCP_LEDGER_MEGABYTES", "canary", "between 1 and 100,000"),
+    ("CIO_MCP_LEDGER_MEGABYTES", "0", "between 1 and 100,000"),
     ("CIO_MCP_TIME_BUDGET", "canary", "between 1 and 600"),
     ("CIO_MCP_TIME_BUDGET", "0.5", "between 1 and 600"),
     ("CIO_MCP_TIME_BUDGET", "nan", "between 1 and 600"),
@@ -224,6 +269,12 @@ def test_a_flag_that_cannot_be_used_is_named_as_it_was_typed(option: Option) -> 
         load({option.env: ""}, {option.name: refused})
     assert str(raised.value).startswith(f"{option.flag} ")
     assert CANARY not in str(raised.value)
+
+
+def test_a_ledger_is_in_memory_or_in_a_file_of_the_users_and_where_nothing_is_said_is_decided_later() -> None:
+    assert load({}).ledger is None
+    assert load({"CIO_MCP_LEDGER": "memory"}).ledger == "memory"
+    assert load({"CIO_MCP_LEDGER": "~/ledger.sqlite3"}).ledger == str(Path.home() / "ledger.sqlite3")
 
 
 @pytest.mark.parametrize("empty", ["", " "])

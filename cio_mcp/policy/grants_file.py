@@ -1,0 +1,151 @@
+"""The grants file, in TOML: read, checked to the last word, and put together for one agent.
+
+```toml
+profile = "safe"                # what holds for every agent
+deny = ["people:destructive"]
+
+[agents.support-bot]            # more for the one started with --agent support-bot
+profile = "sender"
+allow = ["people:write", "people:send"]
+fields = ["reply_to"]
+causes = "count"
+[agents.support-bot.recipients]
+own = true
+domains = ["example.com"]
+[agents.support-bot.budget]
+per_hour = 50
+```
+
+What widens adds up; what narrows holds for both: denied words, the smaller budget, all quiet hours, `count`.
+"""
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from cio_mcp.policy.addresses import Recipients
+from cio_mcp.policy.grants import Causes, Grants
+from cio_mcp.policy.profiles import PROFILES
+from cio_mcp.policy.sections import Section, read_section
+from cio_mcp.policy.toml_table import Table
+
+DEFAULT_AGENT = "local"
+MOST_BYTES = 1_000_000
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantsFile:
+    """A grants file as it was read: what holds for every agent, and what for each."""
+
+    path: str
+    everyone: Section
+    agents: Mapping[str, Section]
+
+    def of(self, agent: str, profile: str | None = None) -> Grants:
+        """Return the grants of an agent, beginning at `profile` if the file names none; raises ValueError.
+
+        An agent that the file does not name is refused: a slip of the pen must not get what holds for every agent.
+        """
+        if agent not in self.agents and agent != DEFAULT_AGENT:
+            raise ValueError(f"--agent names one that {self.path} does not{_nearest(agent, list(self.agents))}")
+        own = self.agents.get(agent, Section())
+        named = own.profile or self.everyone.profile
+        if named and profile:
+            raise ValueError(f"--profile stands beside the profile that {self.path} names: leave one of them out")
+        start = profile_grants(named or profile)
+        return _put_together(start, self.everyone, own, origin=f"{self.path}, agent {agent}")
+
+
+def profile_grants(name: str | None) -> Grants:
+    """Return the grants of a profile, or none at all."""
+    return PROFILES[name].grants if name else Grants(origin="nothing")
+
+
+def _put_together(start: Grants, everyone: Section, own: Section, *, origin: str) -> Grants:
+    said = {section.causes for section in (everyone, own)} - {None}
+    budget = everyone.budget.within(own.budget)
+    return replace(
+        start,
+        origin=origin,
+        allow=start.allow | everyone.allow | own.allow,
+        deny=start.deny | everyone.deny | own.deny,
+        fields=start.fields | everyone.fields | own.fields,
+        causes=start.causes if not said else Causes.COUNT if Causes.COUNT in said else Causes.FREE,
+        recipients=Recipients(
+            own=start.recipients.own and everyone.own and own.own,
+            addresses=start.recipients.addresses | everyone.addresses | own.addresses,
+            domains=start.recipients.domains | everyone.domains | own.domains,
+        ),
+        hosts=start.hosts | everyone.hosts | own.hosts,
+        budget=start.budget.replaced_by(budget),
+        quiet=(*start.quiet, *everyone.quiet, *own.quiet),
+        shown=start.shown | everyone.shown | own.shown,
+    )
+
+
+def read_grants_file(name: str) -> GrantsFile:
+    """Read a grants file that nobody else may write; raises ValueError with its name, the place and the remedy."""
+    path = _path(name)
+    try:
+        content = _content(path)
+        parsed = tomllib.loads(content.decode("utf-8-sig"))
+    except OSError as error:
+        hint = "; area:permission belongs to --grant" if ":" in name and not path.exists() else ""
+        # Not by its name, which may be a key that was put into the wrong variable.
+        raise ValueError(f"names a file that cannot be read: {error.strerror or 'it is no file'}{hint}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = error if isinstance(error, tomllib.TOMLDecodeError) else "it is no UTF-8 text of reasonable depth"
+        raise ValueError(f"names {name}, which is no TOML: {reason}") from None
+    top = Table(parsed, file=name)
+    agents = top.table("agents")
+    everyone = read_section(top, "agents")
+    found = {each: read_section(agents.table(each)) for each in agents.names()}
+    return GrantsFile(path=name, everyone=everyone, agents=found)
+
+
+def _path(name: str) -> Path:
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError:  # the home of somebody who is nobody here
+        path = None
+    if path is None or "\0" in name:
+        raise ValueError("names a file that cannot be read: its path is none of this machine's")
+    return path
+
+
+def _content(path: Path) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        _check_mode(path, os.fstat(descriptor))
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"names {path}, which has more than {MOST_BYTES:,} bytes")
+    return content
+
+
+def _check_mode(path: Path, found: os.stat_result) -> None:
+    """Refuse a file that another user can change, itself or by putting another in its place."""
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError(f"names {path}, which is no file")
+    if os.name == "nt":
+        return
+    if found.st_mode & _OTHERS_WRITE:
+        raise ValueError(f"names {path}, which others may write; run: chmod go-w {path}")
+    if found.st_uid not in (0, os.geteuid()):
+        raise ValueError(f"names {path}, which belongs to another user; run: chown {os.geteuid()} {path}")
+    folder = path.resolve().parent
+    mode = folder.stat().st_mode
+    if mode & _OTHERS_WRITE and not mode & stat.S_ISVTX:
+        raise ValueError(f"names {path}, in a folder in which others may replace it; run: chmod go-w {folder}")
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    near = get_close_matches(word, known, n=1)
+    if near:
+        return f" (did you mean {near[0]}?)"
+    return f"; it names {', '.join(sorted(known))}" if known else "; it names no agents"

@@ -1,0 +1,32 @@
+"""What an operator can set, and how it is read."""
+
+from cio_mcp.settings.loading import (
+    APP_URLS,
+    TRACK_URLS,
+    Settings,
+    SettingsError,
+    add_flags,
+    flags_given,
+    load,
+    source_of,
+    strangers,
+)
+from cio_mcp.settings.options import OPTIONS, Option
+from cio_mcp.settings.values import MEMORY, Region, is_customer_io
+
+__all__ = [
+    "APP_URLS",
+    "MEMORY",
+    "OPTIONS",
+    "TRACK_URLS",
+    "Option",
+    "Region",
+    "Settings",
+    "SettingsError",
+    "add_flags",
+    "flags_given",
+    "is_customer_io",
+    "load",
+    "source_of",
+    "strangers",
+]

@@ -1,0 +1,177 @@
+"""The settings of a process, read from its environment and its flags, and checked."""
+
+import argparse
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cio_mcp.catalog import Bucket
+from cio_mcp.gate import Mode
+from cio_mcp.limiter import Rate
+from cio_mcp.policy import Grant
+from cio_mcp.policy.addresses import Recipients
+from cio_mcp.policy.grants_file import GrantsFile
+from cio_mcp.secret import Secret
+from cio_mcp.settings.options import OPTIONS, Option
+from cio_mcp.settings.values import Region
+
+# Customer.io Track and App API references, "Servers".
+TRACK_URLS: Mapping[Region, str] = {"us": "https://track.customer.io", "eu": "https://track-eu.customer.io"}
+APP_URLS: Mapping[Region, str] = {"us": "https://api.customer.io", "eu": "https://api-eu.customer.io"}
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the text names it and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything an operator set, read and checked."""
+
+    site_id: Secret | None
+    track_api_key: Secret | None
+    app_api_key: Secret | None
+    service_account_token: Secret | None
+    workspace_id: int | None
+    region: Region
+    track_url: str | None
+    app_url: str | None
+    sandbox: bool
+    areas: frozenset[str] | None
+    read_only: bool
+    grant: frozenset[Grant] | None
+    grants: GrantsFile | None
+    agent: str
+    profile: str | None
+    test_recipients: Recipients | None
+    confirm: Mode
+    confirm_above: int
+    repeat_window: float
+    ledger: str | None
+    ledger_days: float
+    ledger_megabytes: float
+    time_budget: float
+    result_tokens: int
+    limit_app: Rate
+    limit_email: Rate
+    limit_transactional: Rate
+    limit_broadcast: Rate
+    limit_track: Rate
+    log_level: str
+
+    @property
+    def rates(self) -> dict[Bucket, Rate]:
+        """The limit of every bucket."""
+        return {
+            Bucket.TRACK: self.limit_track,
+            Bucket.APP: self.limit_app,
+            Bucket.EMAIL: self.limit_email,
+            Bucket.TRANSACTIONAL: self.limit_transactional,
+            Bucket.BROADCAST: self.limit_broadcast,
+        }
+
+    @property
+    def track_base(self) -> str:
+        """The Track host of the region, unless another was set."""
+        return self.track_url or TRACK_URLS[self.region]
+
+    @property
+    def app_base(self) -> str:
+        """The App host of the region, unless another was set."""
+        return self.app_url or APP_URLS[self.region]
+
+
+def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment, with flags (by option name) before variables.
+
+    Raises SettingsError with the name of the variable or flag, and what to do.
+    """
+    given = flags or {}
+    _refuse_strangers(environ)
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        from_flag = given.get(option.name)
+        if from_flag is not None and not from_flag.strip():
+            # A script's empty variable: to take it for "not set" would serve everything where little was meant.
+            raise SettingsError(f"{option.flag} needs a value; leave the flag out for the default")
+        text = from_flag if from_flag is not None else _from_environment(option, environ)
+        values[option.name] = _parse(option, source_of(option, given), text if text is not None else option.default)
+    return Settings(**values)
+
+
+def source_of(option: Option, flags: Mapping[str, str]) -> str:
+    """Return the flag or the variable that an option's value comes from, as an operator would name it."""
+    return option.flag if option.flag and option.name in flags else option.env
+
+
+def strangers(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return variables that look like settings and are none, each with the nearest that is one."""
+    known = [name for option in OPTIONS for name in (option.env, f"{option.env}_FILE")]
+    odd = (name for name in environ if name.startswith(("CIO_MCP_", "CUSTOMERIO_")) and name not in known)
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.7) for name in sorted(odd)}
+    return {name: close[0] for name, close in near.items() if close}
+
+
+def _refuse_strangers(environ: Mapping[str, str]) -> None:
+    """Refuse a misspelt setting of ours: it may have been meant to restrict."""
+    known = {name for option in OPTIONS for name in (option.env, f"{option.env}_FILE")}
+    meant = strangers(environ)
+    for name in environ:
+        if name.startswith("CIO_MCP_") and name not in known:
+            hint = f": did you mean {meant[name]}?" if name in meant else "; `cio-mcp serve --help` lists them"
+            raise SettingsError(f"{name} is no setting of this server{hint}")
+
+
+def _parse(option: Option, source: str, text: str) -> Any:
+    if not text:
+        return None
+    try:
+        return option.parse(text)
+    except ValueError as error:
+        # The parsers' own words, which never hold the value.
+        raise SettingsError(f"{source} {error}") from None
+
+
+def _from_environment(option: Option, environ: Mapping[str, str]) -> str | None:
+    value = _set(environ.get(option.env))
+    path = _set(environ.get(option.env + "_FILE"))
+    if value and path:
+        raise SettingsError(f"{option.env} and {option.env}_FILE are both set: unset one of them")
+    return _read(option.env + "_FILE", path) if path else value
+
+
+def _set(value: str | None) -> str | None:
+    """Treat an unexpanded placeholder of a host, such as `${user_config.key}`, as not set."""
+    value = (value or "").strip()
+    return None if not value or value.startswith("${") else value
+
+
+def _read(name: str, path: str) -> str | None:
+    """Read a value from a file, tolerating a byte order mark and a line end of any kind."""
+    try:
+        return _set(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise SettingsError(f"{name} names a file that cannot be read: {reason}") from None
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add a flag for every setting that may be given on the command line."""
+    group = parser.add_argument_group("settings", "each also as the environment variable in brackets")
+    for option in OPTIONS:
+        if option.flag is None:
+            continue
+        default = f" (default: {option.default})" if option.default and not option.is_switch else ""
+        text = f"{option.help}{default} [{option.env}]".replace("%", "%%")
+        if option.is_switch:
+            group.add_argument(option.flag, dest=option.name, action="store_const", const="true", help=text)
+        else:
+            group.add_argument(option.flag, dest=option.name, metavar="VALUE", help=text)
+
+
+def flags_given(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the settings that were given as flags."""
+    given = {option.name: getattr(arguments, option.name, None) for option in OPTIONS if option.flag}
+    return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,128 @@
+"""What an operator can set: one table that drives parsing, `--help`, the README and the bundle's manifest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cio_mcp.policy import PERMISSIONS
+from cio_mcp.policy.grants_file import read_grants_file
+from cio_mcp.policy.options import agent_name, profile_name, recipients_only
+from cio_mcp.policy.profiles import PROFILES
+from cio_mcp.settings import values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One setting: its variable, how it is read, and what `--help` and the README say of it."""
+
+    env: str
+    help: str
+    parse: Callable[[str], Any]
+    default: str = ""
+    is_switch: bool = False
+
+    @property
+    def name(self) -> str:
+        """The field of `Settings`, and the flag without its dashes."""
+        return self.env.removeprefix("CIO_MCP_").removeprefix("CUSTOMERIO_").lower()
+
+    @property
+    def flag(self) -> str | None:
+        """The flag of the same name; credentials have none, because every user of a machine sees flags."""
+        return "--" + self.name.replace("_", "-") if self.env.startswith("CIO_MCP_") else None
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(env="CUSTOMERIO_SITE_ID", parse=values.secret_text, help="Track API: site id"),
+    Option(env="CUSTOMERIO_TRACK_API_KEY", parse=values.secret_text, help="Track API: key that belongs to the site id"),
+    Option(env="CUSTOMERIO_APP_API_KEY", parse=values.app_key, help="App API: key"),
+    Option(
+        env="CUSTOMERIO_SERVICE_ACCOUNT_TOKEN", parse=values.service_account,
+        help="Service account token (sa_live_...), for the four transactional sends only; needs the workspace id",
+    ),
+    Option(env="CUSTOMERIO_WORKSPACE_ID", parse=values.workspace_number, help="Workspace of the service account token"),
+    Option(env="CUSTOMERIO_REGION", parse=values.region, default="us", help="Where the account lives: us or eu"),
+    Option(
+        env="CUSTOMERIO_TRACK_URL", parse=values.base_url,
+        help="Track host, if not the region's: https on customer.io, or a loopback address",
+    ),
+    Option(env="CUSTOMERIO_APP_URL", parse=values.base_url, help="App host, likewise"),
+    Option(
+        env="CIO_MCP_SANDBOX", parse=values.switch, default="false", is_switch=True,
+        help="Use a built-in Customer.io instead of the real one: no keys, no network, nobody gets mail",
+    ),
+    Option(env="CIO_MCP_AREAS", parse=values.areas, help="Serve only these areas, such as people,customers"),
+    Option(
+        env="CIO_MCP_READ_ONLY", parse=values.switch, default="false", is_switch=True,
+        help="Serve only tools that change nothing",
+    ),
+    Option(
+        env="CIO_MCP_GRANT", parse=values.grants,
+        help=f"Serve only what is named, as area:permission, such as customers:read,messaging:send. "
+        f"Permissions: {', '.join(PERMISSIONS)}; * stands for all of either",
+    ),
+    Option(
+        env="CIO_MCP_GRANTS", parse=read_grants_file,
+        help="A grants file (TOML): what each agent may do, to whom, how often and when",
+    ),
+    Option(
+        env="CIO_MCP_AGENT", parse=agent_name, default="local",
+        help="Whom this server serves: the name in the grants file and in the record",
+    ),
+    Option(
+        env="CIO_MCP_PROFILE", parse=profile_name,
+        help=f"A named starting point of grants: {', '.join(PROFILES)}; see `cio-mcp grants profiles`",
+    ),
+    Option(
+        env="CIO_MCP_TEST_RECIPIENTS", parse=recipients_only,
+        help="The only people anything may be sent to: addresses and @domains, separated by commas",
+    ),
+    Option(
+        env="CIO_MCP_CONFIRM", parse=values.mode, default="auto",
+        help="How what is irreversible or reaches an audience is confirmed: auto (ask through the client, else by a "
+        "token), ask (through the client or not at all), token, operator (`cio-mcp approve OPERATION`), off",
+    ),
+    Option(
+        env="CIO_MCP_CONFIRM_ABOVE", parse=values.people, default="100",
+        help="People that one call may name before it must be confirmed for that alone",
+    ),
+    Option(
+        env="CIO_MCP_REPEAT_WINDOW", parse=values.window, default="600",
+        help="Seconds within which a second, identical send is held back; 0 holds none back",
+    ),
+    Option(
+        env="CIO_MCP_LEDGER", parse=values.ledger,
+        help="Where every call is recorded: a file, or memory for trials (default: a file in the user's state "
+        "directory; with the sandbox, memory)",
+    ),
+    Option(
+        env="CIO_MCP_LEDGER_DAYS", parse=values.days, default="365", help="Days for which records are kept",
+    ),
+    Option(
+        env="CIO_MCP_LEDGER_MEGABYTES", parse=values.megabytes, default="500",
+        help="Megabytes that the record may grow to before its oldest part is dropped",
+    ),
+    Option(
+        env="CIO_MCP_TIME_BUDGET", parse=values.seconds, default="45",
+        help="Seconds one call may take, waiting included; many clients give up after 60",
+    ),
+    Option(
+        env="CIO_MCP_RESULT_TOKENS", parse=values.tokens, default="25000",
+        help="Tokens that one result may cost at most; longer lists are cut, and the result says so",
+    ),
+    Option(env="CIO_MCP_LIMIT_APP", parse=values.rate, default="10/1", help="App API: requests / seconds"),
+    Option(env="CIO_MCP_LIMIT_EMAIL", parse=values.rate, default="100/1", help="send_email: requests / seconds"),
+    Option(
+        env="CIO_MCP_LIMIT_TRANSACTIONAL", parse=values.rate, default="10/1",
+        help="send_push, send_sms, send_in_app: requests / seconds",
+    ),
+    Option(
+        env="CIO_MCP_LIMIT_BROADCAST", parse=values.rate, default="1/10",
+        help="trigger_broadcast: requests / seconds",
+    ),
+    Option(env="CIO_MCP_LIMIT_TRACK", parse=values.rate, default="1000/1", help="Track API: requests / seconds"),
+    Option(
+        env="CIO_MCP_LOG_LEVEL", parse=values.level, default="info",
+        help=f"Messages on standard error: {', '.join(values.LOG_LEVELS)}; calls are recorded in the ledger instead",
+    ),
+)  # fmt: skip
