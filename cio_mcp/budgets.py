@@ -3,10 +3,11 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from cio_mcp.catalog.endpoint import Bucket
 from cio_mcp.errors import Throttled
-from cio_mcp.limiter import Budget, Overdue, Permit, Rate, WindowLimiter
+from cio_mcp.limiter import Budget, Overdue, Permit, Rate, SharedFile, SharedLimiter, WindowLimiter
 
 
 class Slots:
@@ -41,20 +42,49 @@ class Slots:
             limiter.penalize(retry_after)
 
 
-class Budgets:
-    """The limiters of one workspace, made when a credential is first used."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """The file in which local processes share their budgets, and how they know that two mean the same.
 
-    def __init__(self, rates: Mapping[Bucket, Rate], *, clock: Callable[[], float] = time.monotonic) -> None:
+    `account` is given the name of a credential and returns what stands for the account that it belongs to: the same
+    in every process that has the same credential, and no secret.
+    """
+
+    file: SharedFile
+    account: Callable[[str], str]
+
+
+class Budgets:
+    """The limiters of one workspace, made when a credential is first used.
+
+    With `shared`, its file's clock is used, and other processes' requests count as well.
+    """
+
+    def __init__(
+        self,
+        rates: Mapping[Bucket, Rate],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        shared: Sharing | None = None,
+    ) -> None:
         self._rates = rates
-        self._clock = clock
+        self._clock = shared.file.clock if shared else clock
+        self._shared = shared
         self._limiters: dict[tuple[str, Bucket], WindowLimiter] = {}
 
     def limiter(self, credential: str, bucket: Bucket) -> WindowLimiter:
         """Return the limiter of a credential's bucket."""
         key = (credential, bucket)
         if key not in self._limiters:
-            self._limiters[key] = WindowLimiter(self._rates[bucket], name=f"{credential}/{bucket}", clock=self._clock)
+            self._limiters[key] = self._new_limiter(credential, bucket)
         return self._limiters[key]
+
+    def _new_limiter(self, credential: str, bucket: Bucket) -> WindowLimiter:
+        rate, name = self._rates[bucket], f"{credential}/{bucket}"
+        if self._shared is None:
+            return WindowLimiter(rate, name=name, clock=self._clock)
+        account = self._shared.account(credential)
+        return SharedLimiter(rate, file=self._shared.file, bucket=f"{account}/{name}", name=name)
 
     async def acquire(self, credential: str, buckets: Iterable[Bucket], *, max_wait: float) -> Slots:
         """Wait for a slot in every bucket, in the order given, at most `max_wait` seconds in all.
@@ -72,6 +102,13 @@ class Budgets:
             Slots(held).close()
             raise
         return Slots(held)
+
+    def check(self, credential: str, buckets: Iterable[Bucket], *, max_wait: float) -> None:
+        """Raise Throttled if the next slot is known to come free later than in `max_wait` seconds; takes none."""
+        for bucket in buckets:
+            limiter = self.limiter(credential, bucket)
+            if (wait := limiter.snapshot().next_free) > max_wait:
+                raise _throttled(limiter, wait, max_wait)
 
     def expected_wait(self, credential: str, buckets: Iterable[Bucket]) -> float:
         """Return the seconds that a new request would wait now, in the bucket where it would wait longest."""

@@ -1,16 +1,18 @@
 """Slots in several buckets at once: taken in order, given back together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Final
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from cio_mcp.budgets import Budgets, Slots
+from cio_mcp.budgets import Budgets, Sharing, Slots
 from cio_mcp.catalog.endpoint import Bucket
 from cio_mcp.errors import Throttled
-from cio_mcp.limiter import Rate
+from cio_mcp.limiter import Budget, Rate, SharedBudget, SharedFile
 
 pytestmark = pytest.mark.anyio
 
@@ -172,3 +174,86 @@ async def test_a_request_without_slots_can_be_told_everything() -> None:
     slots.penalize(None)
     slots.close()
     assert slots.waited == 0
+
+
+class Machine:
+    """Processes that share one file, each with keys of an account."""
+
+    def __init__(self, path: Path, clock: Clock, stack: ExitStack) -> None:
+        path.touch()
+        self._path = path
+        self._clock = clock
+        self._stack = stack
+
+    def budgets(self, account: str = "one") -> Budgets:
+        """Start another process."""
+        file = self._stack.enter_context(closing(SharedFile(self._path, clock=self._clock)))
+        return Budgets(RATES, shared=Sharing(file=file, account=lambda credential: f"{account}:{credential}"))
+
+
+@pytest.fixture
+def machine(tmp_path: Path, clock: Clock) -> Iterator[Machine]:
+    """Return a machine without processes."""
+    with ExitStack() as stack:
+        yield Machine(tmp_path / "ledger.db", clock, stack)
+
+
+def _shown(budgets: Budgets) -> dict[str, Budget]:
+    return {budget.name: budget for budget in budgets.snapshot()}
+
+
+async def test_processes_of_one_account_share_every_bucket_of_a_request(machine: Machine, clock: Clock) -> None:
+    first, second = machine.budgets(), machine.budgets()
+    slots = await first.acquire("app", TRIGGER, max_wait=0.0)
+    assert _available(second) == {Bucket.BROADCAST: 0, Bucket.APP: 1}
+    slots.written()
+    slots.responded()
+    slots.close()
+    clock.now += 1.01
+    assert _available(second) == {Bucket.BROADCAST: 0, Bucket.APP: 2}
+    with pytest.raises(Throttled) as refused:
+        await second.acquire("app", TRIGGER, max_wait=5.0)
+    assert refused.value.retry_after == pytest.approx(10.0 - 1.01)
+
+
+async def test_what_one_process_did_not_use_is_free_for_the_others(machine: Machine) -> None:
+    first, second = machine.budgets(), machine.budgets()
+    (await first.acquire("app", TRIGGER, max_wait=0.0)).close()
+    assert _available(second) == {Bucket.BROADCAST: 1, Bucket.APP: 2}
+
+
+async def test_other_accounts_and_credentials_have_budgets_of_their_own(machine: Machine) -> None:
+    await machine.budgets().acquire("app", TRIGGER, max_wait=0.0)
+    assert _available(machine.budgets("two"))[Bucket.BROADCAST] == 1
+    assert _available(machine.budgets(), "service_account")[Bucket.BROADCAST] == 1
+
+
+async def test_a_429_of_one_process_pauses_the_others(machine: Machine) -> None:
+    first, second = machine.budgets(), machine.budgets()
+    with closing(await first.acquire("app", (Bucket.APP,), max_wait=0.0)) as slots:
+        slots.penalize(20.0)
+    with pytest.raises(Throttled) as refused:
+        await second.acquire("app", (Bucket.APP,), max_wait=19.0)
+    assert refused.value.retry_after == pytest.approx(20.0)
+    budget = _shown(second)["app/app"]
+    assert (budget.paused_for, budget.effective, budget.refused_429) == (20.0, 1, 0)
+
+
+async def test_a_budget_says_whether_it_is_shared(machine: Machine, clock: Clock) -> None:
+    budgets = machine.budgets()
+    await budgets.acquire("app", (Bucket.APP,), max_wait=0.0)
+    (budget,) = budgets.snapshot()
+    assert isinstance(budget, SharedBudget)
+    assert budget.shared is True
+    alone = _budgets(clock)
+    await alone.acquire("app", (Bucket.APP,), max_wait=0.0)
+    assert not isinstance(alone.snapshot()[0], SharedBudget)
+
+
+async def test_a_wait_for_slots_of_other_processes_is_expected(machine: Machine) -> None:
+    first, second = machine.budgets(), machine.budgets()
+    assert second.expected_wait("app", TRIGGER) == 0
+    slots = await first.acquire("app", TRIGGER, max_wait=0.0)
+    slots.written()
+    slots.responded()
+    assert second.expected_wait("app", TRIGGER) == pytest.approx(10.0)

@@ -63,7 +63,7 @@ class Simulation:
         self._random = random.Random(seed)  # noqa: S311 - repeatable, and guards nothing
         self._window = SlidingWindow(rate, grace=grace, max_pause=60.0)
         self._server = ExactWindow(rate)
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._events: list[tuple[float, int, Callable[[], object]]] = []
         self._order = count()
         self._line: deque[tuple[float, float]] = deque()  # arrived, promised
         self._alarm = math.inf
@@ -84,7 +84,7 @@ class Simulation:
             self._outcome.used = accepted * self._rate.window / (self._rate.limit * last_grant)
         return self._outcome
 
-    def _at(self, moment: float, event: Callable[[], None]) -> None:
+    def _at(self, moment: float, event: Callable[[], object]) -> None:
         if moment < math.inf:
             heappush(self._events, (moment, next(self._order), event))
 

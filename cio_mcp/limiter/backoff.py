@@ -36,6 +36,21 @@ class Backoff:
         self.paused_until = max(self.paused_until, now + pause)
         self._clean_since = self.paused_until
 
+    @property
+    def lowered(self) -> int:
+        """The limit that the last 429 left, from which it recovers."""
+        return self._lowered
+
+    def adopt(self, paused_until: float, lowered: int, now: float) -> None:
+        """Take over what 429s to others in the same bucket left, if any of them is newer than our own.
+
+        A 429 that cuts also moves the end of the pause, so that the later end is the newer state. One beyond any
+        pause comes from a clock that has begun anew, with the machine, and means nothing.
+        """
+        if self.paused_until < paused_until <= now + max(self._window, self._max_pause):
+            self._lowered = min(self._limit, max(1, lowered))
+            self.paused_until = self._clean_since = paused_until
+
     def effective(self, now: float) -> int:
         """Return the limit in force, from 1 to the rate's own."""
         if self._lowered == self._limit:

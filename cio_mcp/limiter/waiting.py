@@ -109,7 +109,8 @@ class WindowLimiter:
     """A sliding window that callers of one event loop share, first come, first served.
 
     `grace` is how many seconds an unanswered request is taken to be on its way; `max_pause` is the longest
-    Retry-After obeyed, in seconds; `clock` returns seconds and never runs backwards.
+    Retry-After obeyed, in seconds; `clock` returns seconds and never runs backwards. `window` decides in place of a
+    window of the limiter's own, and then `grace` and `max_pause` are its matter.
     """
 
     def __init__(
@@ -120,11 +121,12 @@ class WindowLimiter:
         grace: float = 1.0,
         max_pause: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
+        window: SlidingWindow | None = None,
     ) -> None:
         self.rate = rate
         self.name = name
         self._clock = clock
-        self._window = SlidingWindow(rate, grace=grace, max_pause=max_pause)
+        self._window = window or SlidingWindow(rate, grace=grace, max_pause=max_pause)
         self._line: OrderedDict[_Waiter, None] = OrderedDict()
         self._timekeeper: _Waiter | None = None  # the first in line, sleeping until `_alarm`
         self._alarm = math.inf
@@ -178,6 +180,7 @@ class WindowLimiter:
                 raise Overdue(wait)
         waiter = _Waiter()
         self._line[waiter] = None
+        self._window.queued(len(self._line), now)
         try:
             while (slot := waiter.slot) is None:
                 await self._sleep(waiter, deadline)
@@ -211,6 +214,7 @@ class WindowLimiter:
         now = self._clock()
         while self._line and (slot := self._window.take(now)) is not None:
             waiter, _ = self._line.popitem(last=False)
+            self._window.queued(len(self._line), now)
             waiter.slot = slot
             waiter.event.set()
         if self._line:
@@ -220,6 +224,7 @@ class WindowLimiter:
 
     def _leave_line(self, waiter: _Waiter) -> None:
         self._line.pop(waiter, None)
+        self._window.queued(len(self._line), self._clock())
         if waiter.slot is not None:
             self._window.release(waiter.slot, self._clock())
         self._grant_and_wake()

@@ -73,8 +73,14 @@ class SlidingWindow:
             slot.written_at = now
             self._flying.append(slot)
 
-    def answered(self, slot: Slot, now: float) -> None:
-        """Note that the slot's request was answered: its slot is free one window later, less the credit."""
+    def queued(self, callers: int, now: float) -> None:
+        """Note how many callers wait for a slot; it matters where others wait for the same."""
+
+    def answered(self, slot: Slot, now: float) -> float:
+        """Note that the slot's request was answered: its slot is free one window later, less the credit.
+
+        Returns that moment.
+        """
         credit = 0.0
         if slot.stage is _Stage.WRITTEN or slot.stage is _Stage.PRESUMED:
             round_trip = now - slot.written_at
@@ -83,16 +89,23 @@ class SlidingWindow:
         if slot.stage is _Stage.WRITTEN or slot.stage is _Stage.RESERVED:
             self._cool(slot, now - credit)
         slot.stage = _Stage.DONE
+        return now - credit + self._window
 
-    def release(self, slot: Slot, now: float) -> None:
-        """End the slot's request without an answer; if nothing was written, the slot is free at once."""
-        if slot.stage is _Stage.RESERVED:
-            self._held -= 1
-        elif slot.stage is _Stage.WRITTEN:
-            slowest = self._round_trips.slowest
-            travel = self._grace if slowest is None else max(slowest, now - slot.written_at)
-            self._cool(slot, slot.written_at + min(travel, self._grace))
-        slot.stage = _Stage.DONE
+    def release(self, slot: Slot, now: float) -> float:
+        """End the slot's request without an answer; if nothing was written, the slot is free at once.
+
+        Returns when it is free.
+        """
+        stage, slot.stage = slot.stage, _Stage.DONE
+        if stage is _Stage.RESERVED or stage is _Stage.DONE:
+            self._held -= stage is _Stage.RESERVED
+            return now
+        slowest = self._round_trips.slowest
+        travel = self._grace if slowest is None else max(slowest, now - slot.written_at)
+        arrived_by = slot.written_at + min(travel, self._grace)
+        if stage is _Stage.WRITTEN:
+            self._cool(slot, arrived_by)
+        return arrived_by + self._window
 
     def penalize(self, now: float, retry_after: float | None) -> None:
         """Note a 429: see `Backoff.penalize`."""
@@ -109,12 +122,12 @@ class SlidingWindow:
     def available(self, now: float) -> int:
         """Return how many slots could be taken now."""
         self._advance(now)
-        return 0 if self.paused_for(now) else max(0, self.effective(now) - self._held)
+        return 0 if now < self._backoff.paused_until else max(0, self._backoff.effective(now) - self._held)
 
     def next_change(self, now: float) -> float:
         """Return the first moment at which `take` may succeed with nothing reported before, or infinity."""
         self._advance(now)
-        if self._held < self.effective(now):
+        if self._held < self._backoff.effective(now):
             return max(now, self._backoff.paused_until)
         cooled = self._cooling[0] if self._cooling else math.inf
         overdue = self._flying[0].written_at + self._grace if self._flying else math.inf
@@ -130,15 +143,16 @@ class SlidingWindow:
         """
         if not ahead and self.available(now):
             return 0.0
-        usable = self._usable(now)
-        frees = self._free_moments(now)
+        return self._nth_free(now, ahead, usable=self._usable(now), frees=self._free_moments(now))
+
+    def _nth_free(self, now: float, ahead: int, *, usable: int, frees: list[float]) -> float:
         frees = [now] * (usable - len(frees)) + frees[max(0, len(frees) - usable) :]
         rounds, turn = divmod(ahead, usable)
         first = max(frees[turn], self._backoff.paused_until)
         return max(0.0, first - now) + rounds * (self._answer_time() + self._window)
 
     def _usable(self, now: float) -> int:
-        return max(1, self.effective(now) - len(self._stragglers))
+        return max(1, self._backoff.effective(now) - len(self._stragglers))
 
     def _free_moments(self, now: float) -> list[float]:
         answer_time = self._answer_time()
@@ -148,7 +162,7 @@ class SlidingWindow:
         ]
         reserved = self._held - len(self._cooling) - len(flying) - len(self._stragglers)
         frees = sorted(self._cooling + latest + [now + answer_time + self._window] * reserved)
-        if len(self._stragglers) >= self.effective(now):
+        if len(self._stragglers) >= self._backoff.effective(now):
             frees.append(now + self._grace + self._window)
         return frees
 
