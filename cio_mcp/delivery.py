@@ -1,16 +1,22 @@
 """One request brought to its end: slots, attempts, and what is known when no more may follow."""
 
+import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 
+from cio_mcp.breaker import FIRST_COOLDOWN, Breaker, Breakers, Turn
 from cio_mcp.budgets import Budgets, Slots
 from cio_mcp.catalog.endpoint import Access, Endpoint, Repeat
+from cio_mcp.completion import brought_to_its_end
+from cio_mcp.consent import NOBODY, Person
 from cio_mcp.credentials import Lease
-from cio_mcp.errors import Throttled
+from cio_mcp.errors import Throttled, Unavailable
 from cio_mcp.gateway import Gateway, Lost, Oversized, Unsent
 from cio_mcp.retry import Fault, decide, fault_of, retry_after
 from cio_mcp.wire import Answer, Request
@@ -21,6 +27,10 @@ REPLY_SECONDS = 5.0
 """A slot that comes free later than this before the deadline is not waited for: its answer might not be heard."""
 ANNOUNCED_SECONDS = 1.0
 """A wait as long as this is announced before it begins; shorter ones are over before anybody has read of them."""
+
+
+_FIRST_SERVER_ERROR = 500
+_FIRST_WAITS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +48,33 @@ class Effects:
 class Undelivered(Exception):
     """No final answer came, and no further attempt may be made."""
 
-    def __init__(self, fault: Fault, reason: str, *, status: int | None = None, wait: float | None = None) -> None:
+    def __init__(
+        self,
+        fault: Fault,
+        reason: str,
+        *,
+        status: int | None = None,
+        wait: float | None = None,
+        local: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.fault = fault
         self.reason = reason
         self.status = status
         self.wait = wait
         """Seconds that Customer.io asked to wait, for a 429."""
+        self.local = local
+        """The reason lies on this machine."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether it shows that the host is up: it refused, and the fault is not its own."""
+        return self.fault is Fault.THROTTLED or (
+            self.fault is Fault.FAILED and (self.status or 0) < _FIRST_SERVER_ERROR
+        )
+
+
+Exchanging = Callable[[], Coroutine[Any, Any, Answer | Undelivered]]
 
 
 async def _nobody(_seconds: float) -> None:
@@ -53,9 +83,14 @@ async def _nobody(_seconds: float) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who called: a name for the record, and how to say that the call is waiting for a slot (in seconds)."""
+    """Who called: `name` as the client calls itself, `principal` as whom this server serves it.
+
+    `waiting` tells that the call waits for a slot (in seconds), `person` who may be asked for a confirmation.
+    """
 
     name: str
+    principal: str = "local"
+    person: Person = NOBODY
     waiting: Callable[[float], Awaitable[None]] = _nobody
 
 
@@ -76,6 +111,8 @@ class Course:
     doubt: Undelivered | None = None
     """How the last attempt of a write failed that may have had an effect, until an answer settles it."""
     budgets: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    notice: str = ""
+    """What the caller should know besides: the call could not be recorded, say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +129,11 @@ class Job:
         """Whether it may change something."""
         return self.endpoint.access is not Access.READ
 
+    @property
+    def safe(self) -> bool:
+        """Whether it can be repeated without harm, whatever became of it."""
+        return self.repeat in (Repeat.SAFE, Repeat.DEDUPLICATED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
@@ -100,24 +142,64 @@ class Delivery:
     budgets: Budgets
     gateway: Gateway
     effects: Effects
+    breakers: Breakers = field(default_factory=Breakers)
     attempt_seconds: float = ATTEMPT_SECONDS
 
     async def deliver(self, job: Job, course: Course) -> Answer:
-        """Return the final answer of Customer.io; raises Undelivered, Oversized or Throttled."""
+        """Return the final answer of Customer.io; raises Undelivered, Oversized, Throttled or Unavailable."""
+        breaker = self.breakers.of(job.lease.base_url)
+        last: Undelivered | None = None
         while True:
-            slots = await self._slots(job, course)
-            course.waited += slots.waited
-            outcome = await self._attempt(job, slots, course)
+            slots, turn = await self._admitted(job, course, breaker, last)
+            outcome = await self._attempt(job, slots, breaker, turn, course)
             if isinstance(outcome, Answer):
                 return outcome
             if outcome.fault is Fault.THROTTLED:
                 slots.penalize(outcome.wait)
-            delay = self._delay(job, outcome, course)
+            last, delay = outcome, self._delay(job, outcome, course, turn)
             if delay is None or delay >= self.left(course):
                 # A last attempt that never left says nothing of an earlier one that did.
                 raise course.doubt or outcome
             # After a 429 the bucket itself waits, in line with everybody else's calls.
             await self.effects.sleep(0 if outcome.fault is Fault.THROTTLED else delay)
+
+    async def _admitted(
+        self, job: Job, course: Course, breaker: Breaker, last: Undelivered | None
+    ) -> tuple[Slots, Turn]:
+        """Return what one attempt needs; while the host is left alone, nobody stands in line for it."""
+        if wait := await self._left_alone(job, course, breaker):
+            raise course.doubt or last or self._unavailable(job, breaker, wait)
+        slots = await self._slots(job, course)
+        course.waited += slots.waited
+        now = self.effects.now()
+        if turn := breaker.admit(now, safe=job.safe):
+            return slots, turn
+        slots.close()
+        raise course.doubt or last or self._unavailable(job, breaker, breaker.wait(now, safe=job.safe))
+
+    async def _left_alone(self, job: Job, course: Course, breaker: Breaker) -> float:
+        """Return the seconds for which the host is still left alone.
+
+        Several calls may fail at once over nothing: those that were under way wait for the first try of the host and
+        for its answer, but for no more.
+        """
+        waits = _FIRST_WAITS if course.attempts else 0
+        while wait := breaker.wait(self.effects.now(), safe=job.safe):
+            if not waits or wait > FIRST_COOLDOWN or wait >= self.left(course):
+                break
+            waits -= 1
+            await self.effects.sleep(wait)
+        return wait
+
+    def _unavailable(self, job: Job, breaker: Breaker, wait: float) -> Unavailable:
+        host = urlsplit(job.lease.base_url).hostname
+        cause = breaker.health("", self.effects.now()).cause
+        return Unavailable(
+            f"Customer.io ({host}) gave the last calls no usable answer ({cause}), and is left alone for a moment. "
+            "Nothing was sent.",
+            next_step=f"Call again in {math.ceil(wait)} s; if it stays so, the operator runs `cio-mcp doctor`.",
+            retry_after=wait,
+        )
 
     async def _slots(self, job: Job, course: Course) -> Slots:
         expected = self.budgets.expected_wait(job.lease.name, job.endpoint.buckets)
@@ -134,7 +216,9 @@ class Delivery:
         reply = min(REPLY_SECONDS, (course.deadline - course.started) / 2)
         return max(0.0, self.left(course) - reply)
 
-    def _delay(self, job: Job, outcome: Undelivered, course: Course) -> float | None:
+    def _delay(self, job: Job, outcome: Undelivered, course: Course, turn: Turn) -> float | None:
+        if self.gateway.leaving or (turn.probe and not outcome.answered):
+            return None  # a host that was found to be down is not tried again on behalf of the same call
         return decide(
             job.repeat,
             outcome.fault,
@@ -143,25 +227,47 @@ class Delivery:
             retry_after=outcome.wait,
         ).delay
 
-    async def _attempt(self, job: Job, slots: Slots, course: Course) -> Answer | Undelivered:
+    async def _attempt(
+        self, job: Job, slots: Slots, breaker: Breaker, turn: Turn, course: Course
+    ) -> Answer | Undelivered:
         """Make one attempt; a write that is under way is brought to its end, whoever gives up on it meanwhile."""
         once = job.repeat in (Repeat.NEVER, Repeat.PER_ITEM)
         seconds = self.left(course) if once else min(self.attempt_seconds, self.left(course))
         course.attempts += 1
         course.unsettled = job.writes
-        with anyio.CancelScope(shield=job.writes):
-            outcome = await self._exchange(job, slots, seconds)
+        exchange = partial(self._reported, breaker, turn, partial(self._exchange, job, slots, seconds))
+        outcome = await (brought_to_its_end(exchange) if job.writes else exchange())
         course.status = outcome.status
         if isinstance(outcome, Undelivered) and job.writes and not outcome.fault.is_refusal:
             course.doubt = outcome
         course.unsettled = isinstance(outcome, Undelivered) and course.doubt is not None
         return outcome
 
+    async def _reported(self, breaker: Breaker, turn: Turn, exchange: Exchanging) -> Answer | Undelivered:
+        """Tell the breaker what an attempt says of the host."""
+        try:
+            outcome = await exchange()
+        except Oversized:
+            breaker.answered()
+            raise
+        except BaseException:
+            breaker.released(turn, self.effects.now())
+            raise
+        if isinstance(outcome, Answer) or outcome.answered:
+            breaker.answered()
+        elif outcome.local:
+            breaker.released(turn, self.effects.now())
+        else:
+            breaker.failed(turn, self.effects.now(), outcome.reason)
+        return outcome
+
     async def _exchange(self, job: Job, slots: Slots, seconds: float) -> Answer | Undelivered:
         try:
-            answer = await self.gateway.exchange(job.request, job.lease, slots, timeout=seconds)
+            answer = await self.gateway.exchange(
+                job.request, job.lease, slots, timeout=seconds, reserved=job.endpoint.sends
+            )
         except Unsent as error:
-            return Undelivered(Fault.UNSENT, str(error))
+            return Undelivered(Fault.UNSENT, str(error), local=error.local)
         except Lost as error:
             if error.head is None:
                 return Undelivered(Fault.LOST, str(error))

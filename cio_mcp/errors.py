@@ -3,7 +3,15 @@
 ```text
 CioError
 ├── InvalidArguments      invalid_arguments     the caller mends the named fields
+├── NoSuchOperation       no_such_operation     the caller made no call of that id
 ├── NotPermitted          not_permitted         this server was started without that tool
+├── WritesStopped         writes_stopped        the operator stopped all writes
+├── HeldBack              held_back             the same send was made a short while ago
+├── OverBudget            over_budget           more people than this agent may reach in an hour or a day
+├── ConfirmationNeeded    confirmation_needed   a plan to be shown; the call is made again with its token
+├── ApprovalNeeded        approval_needed       the operator approves or rejects at a terminal
+├── NotConfirmed          not_confirmed         declined, unanswered, or a confirmation that is not good here
+├── CannotAsk             cannot_ask            it must be confirmed by a person whom this client cannot ask
 ├── MissingCredential     missing_credential    the operator sets the named variable
 ├── Throttled             rate_limited          nothing was sent; come back after `retry_after`
 ├── QuotaExhausted        quota_exhausted       Customer.io's daily quota; waiting seconds will not help
@@ -59,10 +67,58 @@ class InvalidArguments(CioError):
     code = "invalid_arguments"
 
 
+class NoSuchOperation(CioError):
+    """The caller made no call of that id, as far as the ledger knows."""
+
+    code = "no_such_operation"
+
+
 class NotPermitted(CioError):
     """The tool exists, but this server was told not to serve it."""
 
     code = "not_permitted"
+
+
+class WritesStopped(CioError):
+    """The operator stopped all writes; reading still works."""
+
+    code = "writes_stopped"
+
+
+class HeldBack(CioError):
+    """The same send was made a short while ago; nothing was sent."""
+
+    code = "held_back"
+
+
+class OverBudget(CioError):
+    """It would reach more people than this agent may in an hour or a day; nothing was sent."""
+
+    code = "over_budget"
+
+
+class ConfirmationNeeded(CioError):
+    """It must be confirmed; the answer holds its plan and the token of a confirmation. Nothing was sent."""
+
+    code = "confirmation_needed"
+
+
+class ApprovalNeeded(CioError):
+    """It waits for the operator's approval; nothing was sent."""
+
+    code = "approval_needed"
+
+
+class NotConfirmed(CioError):
+    """It was declined or not answered, or its confirmation is forged, used, foreign or too old; nothing was sent."""
+
+    code = "not_confirmed"
+
+
+class CannotAsk(CioError):
+    """It must be confirmed by a person, and the client cannot ask one; nothing was sent."""
+
+    code = "cannot_ask"
 
 
 class MissingCredential(CioError):

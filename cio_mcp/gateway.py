@@ -1,7 +1,9 @@
 """One attempt on the wire: what left, what came back, and nothing else."""
 
+import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -20,7 +22,8 @@ REPLY_BYTES = 10_000_000
 # connections that idled for longer than this are not used again.
 KEEPALIVE_SECONDS = 2.0
 CONNECTIONS = 100
-
+RESERVED = 20
+"""Connections that only sends may take, so that a message does not wait behind slow reading."""
 
 # Compression off: what is not packed cannot unpack to a thousand times its size.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": f"cio-mcp/{__version__}"}
@@ -29,10 +32,16 @@ _HEADERS_WITH_BODY = {**_HEADERS, "Content-Type": "application/json"}
 _NO_TIMEOUT = httpx2.Timeout(None).as_dict()
 # Of the attempt's time, for waiting until one of the connections is free, and again for opening one.
 _CONNECTION_SHARE = 0.25
+_CROWDED = "too many other calls were waiting for their answers"
+_LEAVING = "this server had to stop before an answer came"
 
 
 class Unsent(Exception):
-    """The request provably never left."""
+    """The request provably never left; `local` if the reason lies on this machine and the host was not even asked."""
+
+    def __init__(self, reason: str, *, local: bool = False) -> None:
+        super().__init__(reason)
+        self.local = local
 
 
 class Lost(Exception):
@@ -88,6 +97,10 @@ class _Progress:
         elif event.endswith("receive_response_headers.complete"):
             self._slots.responded()
 
+    def failure(self, reason: str, *, local: bool = False) -> Unsent | Lost:
+        """Return what it means that the request got this far and no further."""
+        return Lost(reason, self.head) if self.begun else Unsent(reason, local=local)
+
 
 class Gateway:
     """Sends one request and returns its answer.
@@ -99,34 +112,76 @@ class Gateway:
     def __init__(self, open_client: Callable[[], httpx2.AsyncClient]) -> None:
         self._open_client = open_client
         self._client: httpx2.AsyncClient | None = None
+        self._common = anyio.Semaphore(CONNECTIONS - RESERVED, fast_acquire=True)
+        self._under_way: set[anyio.CancelScope] = set()
+        self.leaving = False
+        """Nothing more is sent."""
+
+    def abandon(self) -> None:
+        """Wait no longer for any answer, and send nothing more: the process must end, and the records be closed."""
+        self.leaving = True
+        for attempt in self._under_way:
+            attempt.deadline = -math.inf
 
     async def aclose(self) -> None:
         """Close all connections."""
         if self._client is not None:
             await self._client.aclose()
 
-    async def exchange(self, request: Request, lease: Lease, slots: Slots, *, timeout: float) -> Answer:  # noqa: ASYNC109
-        """Make one attempt within `timeout` seconds; raises Unsent, Lost or Oversized."""
+    async def exchange(
+        self,
+        request: Request,
+        lease: Lease,
+        slots: Slots,
+        *,
+        timeout: float,  # noqa: ASYNC109 - it bounds the attempt, and the attempt says what is known by then
+        reserved: bool = False,
+    ) -> Answer:
+        """Make one attempt within `timeout` seconds; raises Unsent, Lost or Oversized.
+
+        With `reserved` it may take one of the last connections.
+        """
         progress = _Progress(slots)
+        attempt = anyio.CancelScope(deadline=anyio.current_time() + timeout)
+        self._under_way.add(attempt)
         try:
-            with anyio.fail_after(timeout):
-                return await self._exchange(request, lease, progress, timeout)
-        except (TimeoutError, httpx2.TransportError) as error:
-            reason = f"no answer within {timeout:.0f} s" if isinstance(error, TimeoutError) else _reason(error)
-            if not progress.begun:
-                raise Unsent(reason) from None
-            raise Lost(reason, progress.head) from None
+            with attempt:
+                async with self._place(timeout * _CONNECTION_SHARE, reserved=reserved):
+                    return await self._exchange(request, lease, progress, timeout)
+            raise progress.failure(_LEAVING if self.leaving else f"no answer within {timeout:.0f} s")
+        except httpx2.TransportError as error:
+            raise progress.failure(_reason(error), local=isinstance(error, httpx2.PoolTimeout)) from None
         finally:
+            self._under_way.discard(attempt)
             if progress.begun:
                 slots.written()  # a part of it may count as a request, of one that was given up too
             slots.close()
+
+    @asynccontextmanager
+    async def _place(self, seconds: float, *, reserved: bool) -> AsyncIterator[None]:
+        """Take one of the connections that are for all calls, or be content with one of the last."""
+        if self.leaving:
+            raise Unsent(_LEAVING, local=True)
+        if reserved:
+            yield
+            return
+        with anyio.move_on_after(seconds) as wait:
+            await self._common.acquire()
+        if wait.cancelled_caught:
+            raise Unsent(_CROWDED, local=True)
+        try:
+            yield
+        finally:
+            self._common.release()
 
     def _opened(self) -> httpx2.AsyncClient:
         if self._client is None:
             try:
                 self._client = self._open_client()
             except (ImportError, OSError, ValueError, httpx2.InvalidURL):
-                raise Unsent("the proxy or the certificates that the environment names cannot be used") from None
+                raise Unsent(
+                    "the proxy or the certificates that the environment names cannot be used", local=True
+                ) from None
         return self._client
 
     async def _exchange(self, request: Request, lease: Lease, progress: _Progress, seconds: float) -> Answer:
@@ -157,7 +212,7 @@ def _reason(error: httpx2.TransportError) -> str:
     return {
         httpx2.ConnectError: "no connection could be made",
         httpx2.ConnectTimeout: "no connection could be made in time",
-        httpx2.PoolTimeout: "too many other calls were waiting for their answers",
+        httpx2.PoolTimeout: _CROWDED,
         httpx2.RemoteProtocolError: "the connection was closed before the whole answer came",
         httpx2.ReadError: "the connection broke while the answer was awaited",
         httpx2.WriteError: "the connection broke while the request was written",

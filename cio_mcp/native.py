@@ -1,12 +1,12 @@
 """Tools of this server itself: what they answer is known here, nothing is sent."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
-from types import MappingProxyType
 from typing import Any
 
 from cio_mcp.budgets import Budgets
 from cio_mcp.catalog.params import Params, input_schema
+from cio_mcp.delivery import Course
 from cio_mcp.limiter import Budget
 
 _SILENT_AT_ZERO = frozenset({"paused_for", "refused_429", "queued"})
@@ -19,14 +19,22 @@ class GetRateBudget(Params):
     """
 
 
+Answer = Callable[[Any, Course], Awaitable[dict[str, Any]]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NativeTool:
-    """A tool answered by this server: it reads what this server knows."""
+    """A tool that this server itself answers, as clients see it."""
 
     name: str
-    title: str
     params: type[Params]
-    answer: Callable[[Params], dict[str, Any]]
+    read_only: bool
+    open_world: bool
+
+    @property
+    def title(self) -> str:
+        """The name as people read it."""
+        return self.name.replace("_", " ").capitalize()
 
     @property
     def description(self) -> str:
@@ -38,6 +46,17 @@ class NativeTool:
         return input_schema(self.params)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A native tool, and what answers it."""
+
+    tool: NativeTool
+    answer: Answer
+
+
+RATE_BUDGET = NativeTool(name="get_rate_budget", params=GetRateBudget, read_only=True, open_world=False)
+
+
 def told(budget: Budget) -> dict[str, Any]:
     """Return a budget as a client sees it: seconds rounded, and no penalty mentioned where there is none."""
     members = ((member.name, getattr(budget, member.name)) for member in fields(budget))
@@ -45,11 +64,10 @@ def told(budget: Budget) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value or name not in _SILENT_AT_ZERO}
 
 
-def native_tools(budgets: Budgets) -> Mapping[str, NativeTool]:
-    """Return this server's own tools by name."""
+def rate_budget(budgets: Budgets) -> Answered:
+    """Return `get_rate_budget`, answered from these budgets."""
 
-    def rate_budget(_: Params) -> dict[str, Any]:
+    async def answer(_params: Params, _course: Course) -> dict[str, Any]:
         return {"budgets": [told(budget) for budget in budgets.snapshot()]}
 
-    tools = (NativeTool(name="get_rate_budget", title="Get rate budget", params=GetRateBudget, answer=rate_budget),)
-    return MappingProxyType({tool.name: tool for tool in tools})
+    return Answered(tool=RATE_BUDGET, answer=answer)

@@ -1,54 +1,75 @@
 """One call, from arguments to record; it knows no MCP.
 
 ```text
-validate -> policy -> record intent -> credential -> limiter -> HTTP -> reply -> shape -> record outcome
+validate -> policy -> stopped? -> (plan) -> confirm -> record intent -> credential -> limiter -> HTTP -> reply
+         -> shape -> record outcome
 ```
 
-The order is the design: bad arguments burn no budget, refused calls touch no key, and a write that cannot be
-recorded is not sent. Everything with effects is handed in.
+The order is the design: bad arguments burn no budget, refused calls touch no key, nothing irreversible leaves
+unconfirmed, and a write that cannot be recorded is not sent. Everything with effects is handed in.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from cio_mcp import arguments, failures, readback, shaping, wire
-from cio_mcp.budgets import Budgets
-from cio_mcp.catalog.endpoint import Access, Catalog, Endpoint, Repeat
+import anyio
+
+from cio_mcp import arguments, gate, privacy, reconcile, refusals, shaping, wire
+from cio_mcp.catalog.controls import Controls
+from cio_mcp.catalog.endpoint import Access, Catalog, Endpoint
 from cio_mcp.catalog.params import Params
-from cio_mcp.credentials import Credentials, Lease
-from cio_mcp.delivery import Caller, Course, Delivery, Job, Undelivered
-from cio_mcp.errors import (
-    CioError,
-    InvalidArguments,
-    MissingCredential,
-    NotFound,
-    NotPermitted,
-    NotRecorded,
-    OutcomeUnknown,
-    Throttled,
-    UnreadableReply,
-)
-from cio_mcp.gateway import Oversized
-from cio_mcp.ledger import Ending, Intent, Ledger, Outcome, redacted
-from cio_mcp.native import NativeTool, told
-from cio_mcp.policy import Policy
+from cio_mcp.clearance import Clearance, Write
+from cio_mcp.consent import Question
+from cio_mcp.delivery import Caller, Course
+from cio_mcp.endings import ending_of, interrupted, own_ending_of, own_interrupted
+from cio_mcp.errors import CioError
+from cio_mcp.exchange import Exchange
+from cio_mcp.ledger import Ending, Intent, Ledger, Outcome, Refusal, Repeated, Terms, Unrecorded
+from cio_mcp.ledger.redaction import redacted
+from cio_mcp.native import Answered
+from cio_mcp.planning import Plan
+from cio_mcp.policy import Decision, Policy
+from cio_mcp.recollection import Recollection
 from cio_mcp.scrub import one_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """A call that came to its end: data or an error, and what there is to say about the way there."""
+    """A call that came to its end: data, an error, or a question to be asked; and what there is to say of the way."""
 
     data: dict[str, Any]
     error: CioError | None
     course: Course
+    question: Question | None = None
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether it may hold what others wrote."""
+        return self.course.credential is not None
 
     def meta(self) -> dict[str, Any]:
         """Return what the server says about the call, beside its result."""
         course = self.course
         told = {"operation": course.operation, "attempts": course.attempts, "waited_seconds": round(course.waited, 3)}
-        return told | ({"credential": course.credential, "budgets": course.budgets} if course.credential else {})
+        told |= {"credential": course.credential, "budgets": course.budgets} if course.credential else {}
+        return told | ({"notice": course.notice} if course.notice else {})
+
+
+@dataclass(slots=True, kw_only=True)
+class _Call:
+    """A call on its way, and what will be recorded of it."""
+
+    endpoint: Endpoint
+    caller: Caller
+    course: Course
+    intent: Intent
+    params: Params | None = None
+    """Of a write that was begun: as it left."""
+    planned: bool = False
+    """It ended with a plan or a question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,135 +78,175 @@ class Pipeline:
 
     catalog: Catalog
     policy: Policy
-    credentials: Credentials
-    budgets: Budgets
-    delivery: Delivery
+    exchange: Exchange
     ledger: Ledger
+    clearance: Clearance
+    now: Callable[[], float]
+    """Seconds since 1970, which no change of the wall clock moves."""
+    workspace: str
     time_budget: float
     result_tokens: int
+    confirm_above: int
+    repeat_window: float
+    native: Mapping[str, Answered]
+    recollection: Recollection
+    principal: str
+    """As whom callers are served."""
+    log: logging.Logger
 
     async def call(self, endpoint: Endpoint, given: Mapping[str, Any] | None, *, caller: Caller) -> Finished:
         """Carry out one call and record it; what goes wrong with it is returned, never raised."""
-        course = self._course(caller)
-        intent = Intent(operation=course.operation, tool=endpoint.name, access=endpoint.permission, caller=caller.name)
+        call = self._begun(endpoint, caller)
+        result: dict[str, Any] | Question = {}
+        error: CioError | None = None
+        try:
+            result = await self._carried_out(call, given)
+        except CioError as failure:
+            error = self._withheld(endpoint, failure)
+        except BaseException as interruption:
+            # Cancelled, or a fault of ours: either way the record does not stay open.
+            await self._ended(call, interrupted(endpoint, call.course, interruption))
+            raise
+        ending = Ending.PLANNED if call.planned and error is None else ending_of(endpoint, call.course, error)
+        await self._ended(call, ending, error)
+        if isinstance(result, Question):
+            return Finished(data={}, error=None, course=call.course, question=result)
+        return Finished(data=result, error=error, course=call.course)
+
+    async def answer(self, native: Answered, given: Mapping[str, Any] | None, *, caller: Caller) -> Finished:
+        """Answer one call of a tool of this server itself, and record it."""
+        course, tool = self._course(caller), native.tool
+        intent = self._intent(tool.name, Access.READ, caller, course)
         data: dict[str, Any] = {}
         error: CioError | None = None
         try:
-            params = self._admit(endpoint, given)
-            intent = replace(intent, arguments=redacted(params))
-            data = await self._carry_out(endpoint, params, intent, course)
+            data = await native.answer(arguments.validate(tool.name, tool.params, given), course)
         except CioError as failure:
             error = failure
         except BaseException as interruption:
-            # Cancelled, or a fault of ours: either way the record does not stay open.
-            self._conclude(intent, course, _interrupted(endpoint, course, interruption))
+            await self._conclude(intent, course, own_interrupted(interruption))
             raise
-        self._conclude(intent, course, _ending(endpoint, course, error), error)
+        await self._conclude(intent, course, own_ending_of(error), error)
         return Finished(data=data, error=error, course=course)
 
-    def answer(self, tool: NativeTool, given: Mapping[str, Any] | None, *, caller: Caller) -> Finished:
-        """Answer one call of a tool of this server itself, and record it."""
-        course = self._course(caller)
-        intent = Intent(operation=course.operation, tool=tool.name, access=Access.READ, caller=caller.name)
-        try:
-            finished = Finished(
-                data=tool.answer(arguments.validate(tool.name, tool.params, given)), error=None, course=course
-            )
-        except InvalidArguments as error:
-            finished = Finished(data={}, error=error, course=course)
-        ending = Ending.REFUSED if finished.error else Ending.OK
-        self._conclude(intent, course, ending, finished.error)
-        return finished
-
-    def turn_away(self, name: str, *, caller: Caller) -> None:
+    async def turn_away(self, name: str, *, caller: Caller) -> None:
         """Record a call of a tool that does not exist."""
         course = self._course(caller)
-        intent = Intent(operation=course.operation, tool=one_line(name, 60), access="none", caller=caller.name)
-        self._conclude(intent, course, Ending.REFUSED)
+        await self._conclude(self._intent(one_line(name, 60), "none", caller, course), course, Ending.REFUSED)
 
     def _course(self, caller: Caller) -> Course:
-        now = self.delivery.effects.now()
-        return Course(
-            operation=self.delivery.effects.mint(), caller=caller, started=now, deadline=now + self.time_budget
+        now = self.exchange.now()
+        return Course(operation=self.exchange.mint(), caller=caller, started=now, deadline=now + self.time_budget)
+
+    def _intent(self, tool: str, access: str, caller: Caller, course: Course) -> Intent:
+        return Intent(
+            operation=course.operation,
+            tool=tool,
+            access=access,
+            caller=caller.name,
+            principal=caller.principal,
+            workspace=self.workspace,
         )
 
-    def _admit(self, endpoint: Endpoint, given: Mapping[str, Any] | None) -> Params:
-        params = arguments.validate(endpoint.name, endpoint.params, given)
-        refusal = self.policy.refusal(endpoint)
-        if refusal:
-            raise refusal
-        return params.minted(self.delivery.effects.mint)
+    def _begun(self, endpoint: Endpoint, caller: Caller) -> _Call:
+        course = self._course(caller)
+        intent = self._intent(endpoint.name, endpoint.permission, caller, course)
+        return _Call(endpoint=endpoint, caller=caller, course=course, intent=intent)
 
-    async def _carry_out(self, endpoint: Endpoint, params: Params, intent: Intent, course: Course) -> dict[str, Any]:
-        request = wire.build(endpoint, params)
-        self._intend(endpoint, intent)
-        lease = self.credentials.lease(endpoint)
-        course.credential = lease.name
-        try:
-            data = await self._settled(endpoint, params, request, lease, course)
-        finally:
-            course.budgets = [told(self.budgets.limiter(lease.name, bucket).snapshot()) for bucket in endpoint.buckets]
-        return self._shape(endpoint, params, data)
-
-    def _intend(self, endpoint: Endpoint, intent: Intent) -> None:
+    async def _carried_out(self, call: _Call, given: Mapping[str, Any] | None) -> dict[str, Any] | Question:
+        endpoint = call.endpoint
+        params, controls = arguments.admit(endpoint, given)
+        decision = self.policy.decide(endpoint, params, now=datetime.fromtimestamp(self.now(), UTC))
+        call.intent = replace(call.intent, arguments=redacted(params, self.ledger.digest), rule=decision.rule)
+        if decision.refusal:
+            raise decision.refusal
         if endpoint.access is Access.READ:
+            return self._shaped(endpoint, params, await self._sent(call, params))
+        try:
+            return await self._write(call, params, controls, decision)
+        except (Refusal, Unrecorded) as refusal:
+            now, principal = self.now(), call.caller.principal
+            raise refusals.refused(endpoint, refusal, now=now, principal=principal) from None
+
+    async def _write(
+        self, call: _Call, params: Params, controls: Controls, decision: Decision
+    ) -> dict[str, Any] | Question:
+        endpoint = call.endpoint
+        wire.build(endpoint, params)  # what is too large is refused before anybody is asked
+        if stop := await self.ledger.stopped():
+            raise stop
+        why = gate.reasons(endpoint, params, crowd=self.confirm_above)
+        write = Write(
+            endpoint=endpoint, params=params, controls=controls, course=call.course, decision=decision, reasons=why
+        )
+        if controls.dry_run:
+            call.planned = True
+            return {"plan": self._as_told(endpoint, await self.clearance.plan(write))}
+        fingerprint = self.ledger.digest("call", self.workspace, gate.canonical(endpoint, params))
+        await self._hold_back(call, fingerprint, allow_repeat=bool(controls.allow_repeat))
+        passage = await self.clearance.grant(write)
+        if isinstance(passage, Question):
+            call.planned = True
+            return passage
+        call.intent = replace(
+            call.intent, fingerprint=fingerprint, approval=passage.approval, recipients=write.recipients
+        )
+        params = params.minted(self.exchange.mint)
+        terms = Terms(
+            repeat_within=self.repeat_window if endpoint.sends and not controls.allow_repeat else 0,
+            caps=decision.caps,
+            confirmation=passage.confirmation,
+            binding=passage.binding,
+        )
+        await self.ledger.begin(call.intent, terms)
+        call.params = params
+        data = await self._sent(call, params)
+        if made := reconcile.made(endpoint, params, data):
+            self.recollection.claim(made)
+        return self._shaped(endpoint, params, data)
+
+    async def _hold_back(self, call: _Call, fingerprint: str, *, allow_repeat: bool) -> None:
+        """Refuse a repeat before anybody is asked about it; the ledger has the last word when it records the intent."""
+        if not call.endpoint.sends:
             return
-        try:
-            self.ledger.intend(intent)
-        except OSError:
-            raise NotRecorded(
-                f"{endpoint.name} was not sent: the record of the call could not be written.",
-                next_step="Ask the operator to look at this server's log and disk. Reading still works.",
-            ) from None
+        earlier = await self.ledger.earlier(fingerprint, self.repeat_window)
+        # To send what may have been sent is no slip of a model's to make: somebody must have looked first.
+        unlooked = earlier and earlier.outcome and earlier.outcome.ending is Ending.UNKNOWN and not earlier.settled_by
+        if earlier and (unlooked or not allow_repeat):
+            raise Repeated(earlier)
 
-    async def _settled(
-        self, endpoint: Endpoint, params: Params, request: wire.Request, lease: Lease, course: Course
-    ) -> dict[str, Any]:
-        """Return the reply; a deletion whose answer never came is looked up instead."""
-        repeat = params.own_repeat() or endpoint.repeat
-        try:
-            job = Job(endpoint=endpoint, repeat=repeat, request=request, lease=lease)
-            answer = await self.delivery.deliver(job, course)
-            return wire.read(endpoint, answer) | params.echoed()
-        except Oversized as failure:
-            course.status = failure.head.status
-            raise failures.oversized(endpoint, failure) from None
-        except NotFound:
-            if repeat is Repeat.SAFE_UNLESS_RECREATED and course.doubt:
-                return {"accepted": True, "note": "An earlier attempt of this call had already removed it."}
-            raise
-        except Undelivered as failure:
-            error = failures.undelivered(endpoint, repeat, params, failure)
-            if repeat is Repeat.SAFE_UNLESS_RECREATED and isinstance(error, OutcomeUnknown):
-                return await self._read_back(endpoint, params, course, failure, error)
-            raise error from None
+    async def _sent(self, call: _Call, params: Params) -> dict[str, Any]:
+        return await self.exchange.carry_out(call.endpoint, params, wire.build(call.endpoint, params), call.course)
 
-    async def _read_back(
-        self, endpoint: Endpoint, params: Params, course: Course, failure: Undelivered, error: OutcomeUnknown
-    ) -> dict[str, Any]:
-        look = self.catalog.get(endpoint.check_with or "")
-        asked = readback.question(params, look) if look else None
-        if look is None or asked is None:
-            raise error
-        probe = replace(course, attempts=0, unsettled=False, doubt=None)
-        try:
-            request = wire.build(look, look.params.model_validate(asked))
-            job = Job(endpoint=look, repeat=look.repeat, request=request, lease=self.credentials.lease(look))
-            wire.read(look, await self.delivery.deliver(job, probe))
-        except NotFound:
-            course.unsettled = False
-            return {"accepted": True, "note": f"The answer was lost; {look.name} says that it is gone."}
-        except (CioError, Undelivered, Oversized, ValueError):
-            raise error from None
-        raise failures.still_there(endpoint, failure, error)
-
-    def _shape(self, endpoint: Endpoint, params: Params, data: dict[str, Any]) -> dict[str, Any]:
+    def _shaped(self, endpoint: Endpoint, params: Params, data: dict[str, Any]) -> dict[str, Any]:
+        if mask := self.policy.mask(endpoint):
+            data = privacy.masked(data, mask)
         fields = endpoint.params.model_fields
         offset: int = getattr(params, "offset", None) or 0
         paging = shaping.Paging(by_limit={"limit", "start"} <= set(fields), by_offset="offset" in fields, offset=offset)
         return shaping.bounded(shaping.skip(data, offset), tokens=self.result_tokens, paging=paging)
 
-    def _conclude(self, intent: Intent, course: Course, ending: Ending, error: CioError | None = None) -> None:
+    async def _ended(self, call: _Call, ending: Ending, error: CioError | None = None) -> None:
+        """Record how a call ended; one whose outcome is unknown can be looked up as long as its arguments are known."""
+        if ending is Ending.UNKNOWN and call.params:
+            self.recollection.keep(call.course.operation, call.endpoint, call.params)
+            if error:
+                error.details.setdefault("operation", call.course.operation)
+        await self._conclude(call.intent, call.course, ending, error)
+
+    def _as_told(self, endpoint: Endpoint, plan: Plan) -> dict[str, Any]:
+        """Return a plan as an agent may see it; the person who is asked sees all of it."""
+        mask = self.policy.mask(endpoint)
+        return privacy.masked(plan.as_json(), mask) if mask else plan.as_json()
+
+    def _withheld(self, endpoint: Endpoint, error: CioError) -> CioError:
+        """Take personal data out of what an error tells of Customer.io."""
+        if mask := self.policy.mask(endpoint):
+            told = {name: value for name, value in error.details.items() if name in wire.THEIRS or name == "plan"}
+            error.details |= privacy.masked(told, mask)
+        return error
+
+    async def _conclude(self, intent: Intent, course: Course, ending: Ending, error: CioError | None = None) -> None:
         outcome = Outcome(
             ending=ending,
             code=error.code if error else None,
@@ -193,33 +254,12 @@ class Pipeline:
             status=course.status,
             attempts=course.attempts,
             waited=round(course.waited, 3),
-            took=round(self.delivery.effects.now() - course.started, 3),
+            took=round(self.exchange.now() - course.started, 3),
         )
         try:
-            self.ledger.conclude(intent, outcome)
-        except OSError:
-            # What happened cannot be undone by an error here; the intent stands open in the ledger.
-            return
-
-
-def _ending(endpoint: Endpoint, course: Course, error: CioError | None) -> Ending:
-    match error:
-        case None:
-            return Ending.OK
-        case OutcomeUnknown():
-            return Ending.UNKNOWN
-        case UnreadableReply() if endpoint.access is not Access.READ:
-            return Ending.UNKNOWN
-        case Throttled() if course.attempts:  # by Customer.io
-            return Ending.FAILED
-        case InvalidArguments() | NotPermitted() | MissingCredential() | NotRecorded() | Throttled():
-            return Ending.REFUSED
-        case _:
-            return Ending.FAILED
-
-
-def _interrupted(endpoint: Endpoint, course: Course, interruption: BaseException) -> Ending:
-    ours = isinstance(interruption, Exception)
-    if course.unsettled or (ours and course.attempts and endpoint.access is not Access.READ):
-        return Ending.UNKNOWN
-    return Ending.FAILED if ours else Ending.CANCELLED
+            with anyio.CancelScope(shield=True):
+                await self.ledger.conclude(intent, outcome)
+        except Unrecorded as failure:
+            # What happened cannot be undone by an error here; a write's intent stands open in the ledger.
+            course.notice = "This call could not be recorded; the operator should look at the ledger."
+            self.log.warning("a call of %s could not be recorded: %s", intent.tool, failure)

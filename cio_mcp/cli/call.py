@@ -6,7 +6,9 @@ import sys
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from mcp import Client, types
+from mcp.client import ClientRequestContext
 from mcp.shared.exceptions import MCPError
 
 from cio_mcp.cli.wiring import log_to_stderr, settings_of, workspace
@@ -68,7 +70,9 @@ async def _called(settings: Settings, tool: str, given: dict[str, Any]) -> types
     async with workspace(settings) as pipeline:
         server = build_server(pipeline)
         guard_against_leaks(server)
-        async with Client(server) as client:
+        # Only a terminal has somebody to ask; a script is given the plan and a token instead.
+        asks = _asked if sys.stdin.isatty() else None
+        async with Client(server, elicitation_callback=asks) as client:
             try:
                 result = await client.call_tool(tool, given)
             except MCPError as error:  # raised inside, it would come wrapped in exception groups
@@ -78,10 +82,23 @@ async def _called(settings: Settings, tool: str, given: dict[str, Any]) -> types
     return result
 
 
+async def _asked(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+    """Put a question of the server to the person at the terminal; anything but yes is a no."""
+    del context
+    sys.stderr.write(f"{params.message}\n\nType yes to go on: ")
+    sys.stderr.flush()
+    typed = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+    if typed.strip().lower() != "yes":
+        return types.ElicitResult(action="decline")
+    return types.ElicitResult(action="accept", content={"confirm": True})
+
+
 def _for_people(error: dict[str, Any]) -> str:
     more = {name: value for name, value in error.items() if name not in ("code", "message", "next_step")}
     lines = [f"{error['code']}: {error['message']}", f"  next: {error['next_step']}"]
-    lines += [f"  {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in more.items()]
+    for name, value in more.items():
+        told = json.dumps(value, ensure_ascii=False, indent=1 if name == "plan" else None)
+        lines.append(f"  {name}: " + told.replace("\n", "\n  "))
     return "\n".join(lines) + "\n"
 
 

@@ -2,15 +2,19 @@
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
 
 import anyio
 from mcp import Client, StdioServerParameters, types
+from mcp.client import ClientRequestContext
 from mcp.client.stdio import stdio_client
 
 from cio_mcp.cli.display import Display, JsonLines, Page, Step
@@ -19,10 +23,26 @@ WHO = "demo-1"
 ADDRESS = "demo@example.com"
 MANUAL_SEGMENT, RECEIPT, BROADCAST = 2, 1, 10
 """What the sandbox is seeded with: a manual segment, a transactional message, a running broadcast."""
+RECEIPT_TO_THEM: Final = MappingProxyType(
+    {
+        "transactional_message_id": RECEIPT,
+        "to": ADDRESS,
+        "identifiers": {"id": WHO},
+        "message_data": {"order": "A-1001"},
+    }
+)
 BURST = 25
 DELIVERED_WITHIN = 8.0
 TIME_BUDGET = "8"
 """Seconds a call may take here: long enough for the burst, too short for a second broadcast."""
+GRANTS = """\
+profile = "broadcaster"
+fields = ["address"]
+
+[budget]
+per_hour = 50
+"""
+SHOWN_RECORDS = "7"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,21 +59,31 @@ def run(arguments: argparse.Namespace) -> int:
 class Story:
     """Calls tools one after the other, shows each, and keeps count of what went otherwise than expected."""
 
-    def __init__(self, client: Client, display: Display) -> None:
+    def __init__(self, client: Client, display: Display, ledger: Path) -> None:
         self._client = client
         self._display = display
+        self._ledger = ledger
         self.surprises = 0
 
     async def step(
-        self, title: str, tool: str, arguments: dict[str, Any], *, refused: bool = False, note: str = ""
+        self, title: str, tool: str, arguments: Mapping[str, Any], *, refused: bool = False, note: str = ""
     ) -> dict[str, Any]:
         """Call a tool and show it; `refused` says that an error is what should come."""
         started = time.monotonic()
-        result = await self._client.call_tool(tool, arguments)
+        result = await self._client.call_tool(tool, dict(arguments))
         self.surprises += bool(result.is_error) is not refused
         seconds = time.monotonic() - started
-        self._display.step(Step(title=title, tool=tool, arguments=arguments, result=result, seconds=seconds, note=note))
+        self._display.step(
+            Step(title=title, tool=tool, arguments=dict(arguments), result=result, seconds=seconds, note=note)
+        )
         return result.structured_content or {}
+
+    async def typed(self, title: str, *words: str) -> None:
+        """Type a command as an operator would, beside the running server, and show what it prints."""
+        command = [sys.executable, "-m", "cio_mcp", *words, "--ledger", str(self._ledger)]
+        done = await anyio.run_process(command, check=False, stdin=subprocess.DEVNULL)
+        self.surprises += done.returncode != 0
+        self._display.command(title, f"cio-mcp {' '.join(words)}", (done.stdout + done.stderr).decode())
 
     async def delivered(self, delivery_id: str) -> None:
         """Follow a message until it is delivered."""
@@ -89,11 +119,15 @@ class Story:
 
 async def _shown(display: Display) -> int:
     began = time.monotonic()
-    async with _connected() as client:
-        listed = await client.list_tools()
-        display.opening(client.protocol_version, listed.tools)
-        story = Story(client, display)
-        await _tell(story)
+    with tempfile.TemporaryDirectory(prefix="cio-mcp-demo-") as folder:
+        ledger, grants = Path(folder, "state", "ledger.sqlite3"), Path(folder, "grants.toml")
+        await anyio.Path(grants).write_text(GRANTS, encoding="utf-8")
+        async with _connected(ledger, grants, display) as client:
+            listed = await client.list_tools()
+            display.opening(client.protocol_version, listed.tools)
+            story = Story(client, display, ledger)
+            await _tell(story)
+            await _tell_of_safety(story)
         display.closing(time.monotonic() - began, story.surprises)
     return 1 if story.surprises else 0
 
@@ -121,24 +155,40 @@ async def _tell(story: Story) -> None:
     sent = await story.step(
         "Send the receipt",
         "send_email",
-        {
-            "transactional_message_id": RECEIPT,
-            "to": ADDRESS,
-            "identifiers": {"id": WHO},
-            "message_data": {"order": "A-1001"},
-        },
+        RECEIPT_TO_THEM,
         note="sent at most once, whatever happens to the connection",
     )
     await story.delivered(sent.get("delivery_id", ""))
-    await story.step("Announce something to a segment", "trigger_broadcast", {"broadcast_id": BROADCAST})
+    await story.burst()
+
+
+async def _tell_of_safety(story: Story) -> None:
+    await story.step(
+        "The same receipt again is held back",
+        "send_email",
+        RECEIPT_TO_THEM,
+        refused=True,
+        note="the agent is told of the first one; allow_repeat sends it twice on purpose",
+    )
+    await story.step(
+        "A hidden copy to somebody else is denied",
+        "send_email",
+        RECEIPT_TO_THEM | {"bcc": "stranger@example.org", "message_data": {"order": "A-1002"}},
+        refused=True,
+        note="the grants file of this agent allows messages to people's own addresses",
+    )
+    audience = {"broadcast_id": BROADCAST, "ids": [WHO]}
+    await story.step("What would a broadcast do?", "trigger_broadcast", audience | {"dry_run": True})
+    await story.step("Announce something: a person is asked first", "trigger_broadcast", audience)
     await story.step(
         "Once more: Customer.io allows one broadcast every 10 s",
         "trigger_broadcast",
-        {"broadcast_id": BROADCAST},
+        audience | {"allow_repeat": True},
         refused=True,
         note="answered at once with the time to come back, instead of a hanging call",
     )
-    await story.burst()
+    await story.typed("What the operator can read of it", "audit", "show", "--last", SHOWN_RECORDS)
+    await story.typed("Nobody has changed it since", "audit", "verify")
 
 
 def _metrics(result: types.CallToolResult, delivery_id: str) -> list[str]:
@@ -148,13 +198,21 @@ def _metrics(result: types.CallToolResult, delivery_id: str) -> list[str]:
 
 
 @asynccontextmanager
-async def _connected() -> AsyncIterator[Client]:
-    """Start the server as a host would, and connect to its pipes."""
+async def _connected(ledger: Path, grants: Path, display: Display) -> AsyncIterator[Client]:
+    """Start the server as a host would, and connect to its pipes; its questions are shown, and answered with yes."""
+    flags = ["--sandbox", "--ledger", str(ledger), "--grants", str(grants)]
+    flags += ["--time-budget", TIME_BUDGET, "--log-level", "warning"]
+
+    async def agreed(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        del context
+        display.question(params.message)
+        return types.ElicitResult(action="accept", content={"confirm": True})
+
     server = StdioServerParameters(
         command=sys.executable,
-        args=["-m", "cio_mcp", "serve", "--sandbox", "--time-budget", TIME_BUDGET, "--log-level", "warning"],
+        args=["-m", "cio_mcp", "serve", *flags],
         env={name: value for name, value in os.environ.items() if not name.startswith(("CUSTOMERIO_", "CIO_MCP_"))},
     )
     with tempfile.TemporaryFile("w+") as errors:
-        async with Client(stdio_client(server, errlog=errors)) as client:
+        async with Client(stdio_client(server, errlog=errors), elicitation_callback=agreed) as client:
             yield client

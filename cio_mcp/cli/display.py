@@ -53,6 +53,12 @@ class Display(Protocol):
     def step(self, step: Step) -> None:
         """Show one call and what came back."""
 
+    def question(self, text: str) -> None:
+        """Show what a person is asked, and that they agree."""
+
+    def command(self, title: str, line: str, output: str) -> None:
+        """Show a command as typed, and what it printed."""
+
     def follow(self, metrics: list[str]) -> None:
         """Show how far a message has come."""
 
@@ -94,6 +100,14 @@ class JsonLines:
             seconds=round(step.seconds, 3),
             call=step.call,
         )
+
+    def question(self, text: str) -> None:
+        """Show what a person is asked, and that they agree."""
+        self._line(step="question", text=text, answer="yes")
+
+    def command(self, title: str, line: str, output: str) -> None:
+        """Show a command as typed, and what it printed."""
+        self._line(step=title, command=line, output=output)
 
     def follow(self, metrics: list[str]) -> None:
         """Show nothing yet: programs want the end."""
@@ -160,6 +174,20 @@ class Page:
         else:
             self._say(f"    {self._paint('✓', 'green')} {self._cut(json.dumps(step.data, ensure_ascii=False))}")
         self._say("      " + self._paint(self._told(step), "dim"))
+
+    def question(self, text: str) -> None:
+        """Show what a person is asked, and that they agree."""
+        self._title("A person is asked")
+        for line in text.splitlines():
+            self._say(f"    │ {self._cut(line)}")
+        self._say(f"    {self._paint('✓', 'green')} yes")
+
+    def command(self, title: str, line: str, output: str) -> None:
+        """Show a command as typed, and what it printed."""
+        self._title(title)
+        self._say(f"    {self._paint(f'$ {line}', 'bold')}")
+        for printed in output.splitlines():
+            self._say(f"    {self._cut(printed)}")
 
     def _contract(self, endpoint: Endpoint | None) -> str:
         if endpoint is None:

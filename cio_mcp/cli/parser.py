@@ -1,6 +1,8 @@
 """What can be typed, and what `--help` says of it."""
 
 import argparse
+import importlib
+import os
 from collections.abc import Callable, Sequence
 
 from cio_mcp import __version__
@@ -27,6 +29,13 @@ COMMANDS: dict[str, str] = {
     "call": "call one tool, as an agent would, and print its result",
     "tools": "list the tools",
     "doctor": "check keys, region, reach and limits, and say how to mend what is wrong",
+    "grants": "show what an agent may do here, and why a call would be allowed or denied",
+    "audit": "read the record of all calls, and verify that nobody changed it",
+    "pending": "list what waits for a person's approval (--confirm operator)",
+    "approve": "let one waiting operation pass",
+    "reject": "turn one waiting operation away",
+    "stop": "stop every write, in every server on this ledger, until resume",
+    "resume": "let writes leave again",
     "demo": "show the main job in ten seconds: a real MCP client against a Customer.io on this machine",
     "sandbox": "run that Customer.io alone, over HTTP",
 }
@@ -38,7 +47,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     words = list(argv)
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
         words.insert(0, "serve")
-    parser, commands = _parsers()
+    parser, commands = _parsers(words[0])
     if words[0] not in commands:
         return parser.parse_args(words)
     # Flags may stand anywhere, before the JSON of a call too.
@@ -47,7 +56,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+def _parsers(chosen: str) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Return the parser of all commands, and those of each; only the chosen one knows its arguments."""
     parser = argparse.ArgumentParser(
         prog="cio-mcp",
         description="Customer.io for AI agents: an MCP server with one tool per API operation.",
@@ -67,9 +77,26 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        _ARGUMENTS[name](command)
+        if name == chosen:
+            _add_arguments(name, command)
         commands[name] = command
     return parser, commands
+
+
+def _add_arguments(name: str, command: argparse.ArgumentParser) -> None:
+    if name in _ARGUMENTS:
+        _ARGUMENTS[name](command)
+        return
+    # Imported when it is used: a server's start must not wait for it.
+    importlib.import_module(f"cio_mcp.cli.{name}").add_arguments(command)
+    if name in _ON_A_LEDGER:
+        command.add_argument(
+            "--ledger",
+            metavar="PATH",
+            default=os.environ.get("CIO_MCP_LEDGER") or None,
+            help="the ledger, as the server was given it (default: the one in the user's state directory) "
+            "[CIO_MCP_LEDGER]",
+        )
 
 
 def _serve_arguments(command: argparse.ArgumentParser) -> None:
@@ -129,6 +156,7 @@ def _sandbox_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--empty", action="store_true", help="start without the sample people, segments and campaigns")
 
 
+_ON_A_LEDGER = frozenset({"audit", "pending", "approve", "reject", "stop", "resume"})
 _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "serve": _serve_arguments,
     "call": _call_arguments,

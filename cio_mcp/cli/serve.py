@@ -16,7 +16,7 @@ from cio_mcp.transports import serve_http, serve_stdio
 def run(arguments: argparse.Namespace) -> int:
     """Serve until the client is gone or a signal comes."""
     settings = settings_of(flags_given(arguments))
-    log = log_to_stderr(settings.log_level, records=True)
+    log = log_to_stderr(settings.log_level)
     if settings.sandbox:
         log.info("sandbox: nothing leaves this machine")
     return anyio.run(_stdio, settings) if arguments.http is None else anyio.run(_http, settings, *arguments.http)
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _stdio(settings: Settings) -> int:
     async with workspace(settings) as pipeline:
-        _warn(settings, pipeline.credentials.names)
+        _warn(settings, pipeline.exchange.credentials.names)
         if sys.stdin is not None and sys.stdin.isatty():
             _say(
                 "cio-mcp: serving MCP over stdio and waiting for a client; Ctrl-C ends it, `cio-mcp --help` tells more"
@@ -37,7 +37,7 @@ async def _stdio(settings: Settings) -> int:
 async def _http(settings: Settings, host: str, port: int) -> int:
     problem = ""
     async with workspace(settings) as pipeline:
-        _warn(settings, pipeline.credentials.names)
+        _warn(settings, pipeline.exchange.credentials.names)
         server = build_server(pipeline)
         _settle_memory()
         try:

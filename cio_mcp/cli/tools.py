@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 
 import anyio
 from mcp import Client, types
@@ -10,14 +11,14 @@ from mcp import Client, types
 from cio_mcp.catalog import CATALOG
 from cio_mcp.cli.wiring import log_to_stderr, settings_of, workspace
 from cio_mcp.server import build_server
-from cio_mcp.settings import Settings, flags_given
+from cio_mcp.settings import MEMORY, Settings, flags_given
 
 WIDTH = 78
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the tools: a table for people, or the whole list as JSON."""
-    settings = settings_of(flags_given(arguments))
+    settings = replace(settings_of(flags_given(arguments)), ledger=MEMORY)  # to look at a list leaves no record
     log_to_stderr("error")
     listed = anyio.run(_listed, settings)
     if arguments.json:

@@ -1,9 +1,11 @@
 """Makes the objects that everything else is handed."""
 
 import difflib
+import hashlib
 import logging
 import os
 import random
+import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,22 +13,41 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import anyio
 import httpx2
 from ulid import ULID
 
-from cio_mcp.budgets import Budgets
+from cio_mcp.budgets import Budgets, Sharing
 from cio_mcp.catalog import CATALOG
+from cio_mcp.clearance import Clearance
 from cio_mcp.credentials import Credentials
 from cio_mcp.delivery import Delivery, Effects
+from cio_mcp.exchange import Exchange
+from cio_mcp.gatekeeper import Gatekeeper
 from cio_mcp.gateway import Gateway, new_client
-from cio_mcp.ledger import Ledger, LogLedger, RecordHandler
+from cio_mcp.ledger import Ledger, Unrecorded
+from cio_mcp.ledger.clock import SteadyClock
+from cio_mcp.ledger.late import LateLedger
+from cio_mcp.ledger.place import ledger_path, stop_path
+from cio_mcp.ledger.retention import Retention
+from cio_mcp.ledger.schema import APPLICATION
+from cio_mcp.ledger.sqlite import SqliteLedger
+from cio_mcp.limiter import SharedFile
+from cio_mcp.native import rate_budget
+from cio_mcp.operations import operation_tools
 from cio_mcp.pipeline import Pipeline
 from cio_mcp.policy import ANY, Policy
+from cio_mcp.policy.options import policy_for
+from cio_mcp.recollection import Recollection
 from cio_mcp.secret import Secret
-from cio_mcp.settings import OPTIONS, Settings, SettingsError, is_customer_io, load, source_of
+from cio_mcp.settings import MEMORY, OPTIONS, Settings, SettingsError, is_customer_io, load, source_of
 
 SANDBOX_URL = "http://127.0.0.1"
 """Never connected to: with --sandbox, requests are answered in this process."""
+
+
+HANDLE_BYTES = 24
+"""Of a confirmation's handle: 192 bits cannot be guessed."""
 
 
 class _Discreet(logging.Formatter):
@@ -36,23 +57,13 @@ class _Discreet(logging.Formatter):
         return f"({ei[0].__name__})"
 
 
-RECORDS = "cio_mcp.calls"
-
-
-def log_to_stderr(level: str, *, records: bool = False) -> logging.Logger:
-    """Send our messages to standard error, and of libraries only what is wrong; return our logger.
-
-    With `records`, every call's record goes there too, whatever the level: it is all that tells who sent what.
-    """
+def log_to_stderr(level: str) -> logging.Logger:
+    """Send our messages to standard error, and of libraries only what is wrong; return our logger."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Discreet("%(asctime)s %(levelname)s %(name)s %(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)  # the HTTP client would log whole URLs, with people's addresses, at info
-    calls = logging.getLogger(RECORDS)
-    calls.handlers[:] = [RecordHandler(sys.stderr)] if records else []
-    calls.propagate = False
-    calls.setLevel(logging.INFO if records else logging.CRITICAL)
     ours = logging.getLogger("cio_mcp")
     ours.setLevel(level.upper())
     return ours
@@ -84,12 +95,25 @@ def _check_that_something_is_served(settings: Settings) -> None:
             )
     policy = policy_of(settings)
     if not any(policy.permits(endpoint) for endpoint in CATALOG.values()):
-        raise SettingsError("--areas, --read-only and --grant together leave no tool to serve: widen one of them")
+        raise SettingsError(
+            "--areas, --read-only, --grant and the grants file together leave no tool to serve: widen one of them"
+        )
 
 
 def policy_of(settings: Settings) -> Policy:
-    """Return what the settings permit."""
-    return Policy(areas=settings.areas, read_only=settings.read_only, grants=settings.grant)
+    """Return what the settings permit; raises SettingsError if they do not fit each other."""
+    try:
+        return policy_for(
+            areas=settings.areas,
+            read_only=settings.read_only,
+            grants=settings.grant,
+            file=settings.grants,
+            agent=settings.agent,
+            profile=settings.profile,
+            test_recipients=settings.test_recipients,
+        )
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,19 +140,106 @@ async def wired(settings: Settings) -> AsyncIterator[Wiring]:
 @asynccontextmanager
 async def workspace(settings: Settings, ledger: Ledger | None = None) -> AsyncIterator[Pipeline]:
     """Open everything that calls of one workspace need, and close it again."""
-    async with wired(settings) as wiring:
-        budgets = Budgets(settings.rates)
+    clock = SteadyClock()
+    async with wired(settings) as wiring, _recording(settings, clock, ledger) as record, AsyncExitStack() as stack:
+        shared = None if ledger else _sharing(settings)
+        if shared:
+            stack.callback(shared.file.close)
+        budgets = Budgets(settings.rates, shared=shared)
         effects = Effects(mint=lambda: str(ULID()), jitter=random.random)
+        delivery = Delivery(budgets=budgets, gateway=wiring.gateway, effects=effects)
+        credentials = Credentials(wiring.settings)
+        exchange = Exchange(catalog=CATALOG, credentials=credentials, budgets=budgets, delivery=delivery)
+        recollection = Recollection()
+        operations = operation_tools(
+            ledger=record,
+            exchange=exchange,
+            workspace=workspace_name(settings),
+            now=clock.now,
+            recollection=recollection,
+        )
+        native = (rate_budget(budgets), *operations)
+        handle = partial(secrets.token_urlsafe, HANDLE_BYTES)
+        gatekeeper = Gatekeeper(mode=settings.confirm, ledger=record, mint=handle, now=clock.now)
         yield Pipeline(
             catalog=CATALOG,
             policy=policy_of(settings),
-            credentials=Credentials(wiring.settings),
-            budgets=budgets,
-            delivery=Delivery(budgets=budgets, gateway=wiring.gateway, effects=effects),
-            ledger=ledger or LogLedger(logging.getLogger(RECORDS)),
+            exchange=exchange,
+            ledger=record,
+            clearance=Clearance(exchange=exchange, gatekeeper=gatekeeper, workspace=workspace_name(settings)),
+            now=clock.now,
+            native={answered.tool.name: answered for answered in native},
+            recollection=recollection,
+            principal=settings.agent,
+            workspace=workspace_name(settings),
             time_budget=settings.time_budget,
             result_tokens=settings.result_tokens,
+            confirm_above=settings.confirm_above,
+            repeat_window=settings.repeat_window,
+            log=logging.getLogger("cio_mcp.calls"),
         )
+
+
+@asynccontextmanager
+async def _recording(settings: Settings, clock: SteadyClock, given: Ledger | None) -> AsyncIterator[Ledger]:
+    record = given or open_ledger(settings, clock)
+    try:
+        yield record
+    finally:
+        if given is None:
+            with anyio.CancelScope(shield=True):
+                await record.aclose()
+
+
+def open_ledger(settings: Settings, clock: SteadyClock) -> Ledger:
+    """Open the ledger that the settings name; one that cannot be opened now is tried again with every call."""
+    in_memory = settings.ledger == MEMORY or (settings.ledger is None and settings.sandbox)
+    path = ledger_path(None if in_memory else settings.ledger)
+    open_it = partial(
+        SqliteLedger.open,
+        None if in_memory else path,
+        now=clock.now,
+        boot=clock.boot,
+        keep=Retention(days=settings.ledger_days, megabytes=settings.ledger_megabytes),
+    )
+    try:
+        return open_it()
+    except Unrecorded as problem:
+        logging.getLogger("cio_mcp").warning("calls cannot be recorded, so nothing is written: %s", problem)
+        return LateLedger(open_it, problem, stop_path(path))
+
+
+def _sharing(settings: Settings) -> Sharing | None:
+    """Return where processes share their limits: in the ledger's file, unless each has a Customer.io of its own."""
+    if settings.sandbox or settings.ledger == MEMORY:
+        return None
+    keys = {
+        "track": settings.track_api_key,
+        "app": settings.app_api_key,
+        "service_account": settings.service_account_token,
+    }
+
+    def account(credential: str) -> str:
+        key = keys[credential]
+        return _digest("account", key.reveal() if key else "")
+
+    file = SharedFile(ledger_path(settings.ledger), application_id=APPLICATION)
+    return Sharing(file=file, account=account)
+
+
+def _digest(*parts: str) -> str:
+    """Return twelve digits that are the same on every machine, and tell nothing of a key."""
+    return hashlib.sha256(" ".join(("cio-mcp", *parts)).encode()).hexdigest()[:12]
+
+
+def workspace_name(settings: Settings) -> str:
+    """Return what stands for the workspace in records and plans: its number, or a digest that tells no key."""
+    if settings.sandbox:
+        return "sandbox"
+    if settings.workspace_id is not None:
+        return f"{settings.region}-{settings.workspace_id}"
+    key = settings.site_id or settings.app_api_key or settings.service_account_token
+    return f"{settings.region}-{_digest('workspace', key.reveal() if key else '')}"
 
 
 async def _sandboxed(settings: Settings, stack: AsyncExitStack) -> tuple[Settings, httpx2.AsyncBaseTransport]:

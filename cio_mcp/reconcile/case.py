@@ -1,0 +1,187 @@
+"""A call of unknown outcome, the times that count, and how sightings of it become a verdict."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cio_mcp.catalog.endpoint import Endpoint
+from cio_mcp.catalog.params import Params
+from cio_mcp.ledger.terms import Ending, Operation
+
+CLOCK_SECONDS = 30.0
+"""How far this machine's clock and Customer.io's may lie apart; beyond it `cio-mcp doctor` objects."""
+EARLY_SECONDS = 2.0
+"""Customer.io's times are whole seconds, cut off; clocks kept by NTP differ by less than the other one."""
+LATE_SECONDS = 60.0
+"""How long after the call's end a request that had reached Customer.io may still have been taken up."""
+SETTLING_SECONDS = 120.0
+"""After this, what cannot be seen is taken not to have happened. Customer.io publishes no such time; it shows within
+seconds what it accepted, and this is twice the time in which a late request may be taken up."""
+
+SHOWN = 5
+"""Sightings that an unclear verdict lists: a person who looks needs a few to begin with."""
+PERSON = "Have a person look in Customer.io before the call is made again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A tool that reads, and the arguments with which it shows what became of a call."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What is known of a call now: `ending` is ok, failed or unknown.
+
+    `found` are ids and times of what proves it, nothing that others wrote. `claim` names what the call is now known
+    to have made, so that it proves no other. `again_in` is set if it is too early to tell, in seconds.
+    """
+
+    ending: Ending
+    reason: str
+    next_step: str
+    found: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    claim: str | None = None
+    again_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A call of unknown outcome, at `now` (seconds since 1970).
+
+    `longest` is how long a call can take, in seconds. `claimed` are things that other calls are known to have made;
+    `rivals` counts other calls of unknown outcome that might have made the same at the same time.
+    """
+
+    endpoint: Endpoint
+    params: Params
+    operation: Operation
+    now: float
+    longest: float
+    claimed: Collection[str] = ()
+    rivals: int = 0
+
+    @property
+    def began(self) -> float:
+        """When its intent was recorded, before the first byte left."""
+        return self.operation.started_at
+
+    @property
+    def ended(self) -> float:
+        """When its request had left at the latest.
+
+        A record closed later, after a crash or by an earlier look, says nothing of that.
+        """
+        outcome = self.operation.outcome
+        took = (outcome.took if outcome else 0) or self.longest
+        return min(self.operation.ended_at or self.now, self.began + took)
+
+    @property
+    def waited(self) -> float:
+        """Seconds since then."""
+        return max(0.0, self.now - self.ended)
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of an answer that accepted the call although it could not be read."""
+        status = self.operation.outcome.status if self.operation.outcome else None
+        return status if status is not None and 200 <= status < 300 else None  # noqa: PLR2004 - success in HTTP
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The seconds in which anything that might be its effect can have been made, as Customer.io counts them."""
+        return math.floor(self.began - CLOCK_SECONDS), math.ceil(self.ended + SETTLING_SECONDS + CLOCK_SECONDS)
+
+    def is_time_of(self, created: float) -> bool:
+        """Say whether something made at `created` was made when this call was under way."""
+        return self.began - EARLY_SECONDS <= created <= self.ended + LATE_SECONDS
+
+    def is_near(self, created: float) -> bool:
+        """Say whether it may have been, if the clocks differ."""
+        earliest, latest = self.span
+        return earliest <= created <= latest
+
+    def overlaps(self, other: "Case") -> bool:
+        """Say whether what one of two calls made may be taken for the other's."""
+        return self.began - EARLY_SECONDS <= other.ended + LATE_SECONDS and (
+            other.began - EARLY_SECONDS <= self.ended + LATE_SECONDS
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """Something that the call may have made; `sure` if all that is shown of it agrees."""
+
+    claim: str
+    found: Mapping[str, Any]
+    sure: bool
+
+
+def unclear(reason: str, next_step: str = PERSON, *, found: Mapping[str, Any] | None = None) -> Verdict:
+    """Return a verdict for what was looked for and stays unknown."""
+    return Verdict(ending=Ending.UNKNOWN, reason=reason, next_step=next_step, found=found or {})
+
+
+def done(reason: str, *, found: Mapping[str, Any] | None = None, claim: str | None = None) -> Verdict:
+    """Return the verdict that the call took effect."""
+    step = "It was done: do not make the call again."
+    return Verdict(ending=Ending.OK, reason=reason, next_step=step, found=found or {}, claim=claim)
+
+
+def absent(case: Case, what: str) -> Verdict:
+    """Return what follows from seeing no effect, said by `what`: too early to tell, or that there is none."""
+    left = SETTLING_SECONDS - case.waited
+    if left > 0:
+        return Verdict(
+            ending=Ending.UNKNOWN,
+            reason=f"{what} so far, {case.waited:.0f} s after the call; Customer.io may show it later.",
+            next_step=f"Call reconcile_operation again in {math.ceil(left)} s; do not repeat the call before.",
+            again_in=left,
+        )
+    if case.status is not None:
+        return unclear(f"{what}, although Customer.io answered {case.status}.")
+    return Verdict(
+        ending=Ending.FAILED,
+        reason=f"{what}, {case.waited:.0f} s after the call. Customer.io publishes no longest time; "
+        f"{SETTLING_SECONDS:.0f} s are taken to be enough, with clocks up to {CLOCK_SECONDS:.0f} s apart.",
+        next_step=f"It had no effect: call {case.endpoint.name} again if it is still wanted.",
+    )
+
+
+def weighed(case: Case, sightings: Sequence[Sighting], *, thing: str, tool: str) -> Verdict:
+    """Return what follows from the sightings of a `thing` that each call makes once, seen with `tool`."""
+    sure = [sighting for sighting in sightings if sighting.sure]
+    calls = 1 + case.rivals
+    if len(sure) == calls:
+        return done(
+            f"{tool} shows the {thing}, made when the call was under way.", found=sure[0].found, claim=sure[0].claim
+        )
+    if len(sure) > calls:
+        return unclear(
+            f"{tool} shows {len(sure)} such {thing}s from that time, more than {_calls(calls)} of unknown outcome "
+            "explain: some came from elsewhere.",
+            found=_listed(sure, thing),
+        )
+    if sure:
+        return unclear(
+            f"{tool} shows {len(sure)} such {thing} from that time for {_calls(calls)} of unknown outcome: "
+            "which of them made it is not known."
+        )
+    if sightings:
+        return unclear(
+            f"{tool} shows {len(sightings)} that might be the {thing}, but not all of it agrees (the time within "
+            f"{EARLY_SECONDS:.0f} s before the call and {LATE_SECONDS:.0f} s after it, and what was asked for).",
+            found=_listed(sightings, thing),
+        )
+    return absent(case, f"{tool} shows no such {thing}")
+
+
+def _listed(sightings: Sequence[Sighting], thing: str) -> dict[str, Any]:
+    return {f"{thing}s": [dict(sighting.found) for sighting in sightings[:SHOWN]]}
+
+
+def _calls(count: int) -> str:
+    return "the one call" if count == 1 else f"the {count} calls"
