@@ -1,4 +1,4 @@
-"""Who is measured: the command of every server, and the files that the peers are started with."""
+"""Who is measured: the command of every server, and the files that they are started with."""
 
 import json
 import sys
@@ -21,10 +21,11 @@ WITHOUT_FASTMCP = 'fastmcp is not installed, so its rows are left out: pip insta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineup:
-    """The files of one run of a benchmark: our tool list, and the OpenAPI document of the same endpoints."""
+    """The files of one run of a benchmark: our tool list, the OpenAPI document of the same endpoints, our ledger."""
 
     tools: Path
     document: Path
+    ledger: Path
 
     @property
     def has_fastmcp(self) -> bool:
@@ -32,8 +33,8 @@ class Lineup:
         return installed_version("fastmcp") is not None
 
     def ours(self, *flags: str) -> list[str]:
-        """Return the command of our server."""
-        return [sys.executable, "-m", "cio_mcp", "serve", *flags]
+        """Return the command of our server; it records on disk, as it does for a user."""
+        return [sys.executable, "-m", "cio_mcp", "serve", f"--ledger={self.ledger}", *flags]
 
     def ours_sandboxed(self) -> list[str]:
         """Return the command of our server with a sandbox in its process, and limits that no benchmark reaches."""
@@ -54,7 +55,10 @@ class Lineup:
 def lined_up() -> Iterator[Lineup]:
     """Write the peers' files to a directory that lasts as long as the block."""
     with TemporaryDirectory(prefix="cio-mcp-bench-") as name:
-        lineup = Lineup(tools=Path(name, "tools.json"), document=Path(name, "openapi.json"))
+        files = Path(name).resolve()
+        lineup = Lineup(
+            tools=files / "tools.json", document=files / "openapi.json", ledger=files / "ledger" / "ledger.sqlite3"
+        )
         lineup.document.write_text(json.dumps(document(CATALOG)), encoding="utf-8")
         with StdioServer(lineup.ours(), Era.LEGACY) as server:
             server.greet()

@@ -43,6 +43,7 @@ EXAMPLES: Mapping[str, Any] = {
     "segment_id": 1,
     "broadcast_id": 10,
     "campaign_id": 1,
+    "newsletter_id": 1,
     "collection_id": 1,
     "webhook_id": 1,
 }
@@ -89,7 +90,7 @@ def listed(command: Sequence[str]) -> list[dict[str, Any]]:
 
 async def results() -> dict[str, str]:
     """Return what every tool that reads answers from the sandbox, as the text of its result."""
-    settings = load({}, {"sandbox": "true", "limit_app": "1000/1", "log_level": "error"})
+    settings = load({}, {"sandbox": "true", "confirm": "off", "limit_app": "1000/1", "log_level": "error"})
     async with workspace(settings) as pipeline:
         trigger = await _answer(pipeline, "trigger_broadcast", {"broadcast_id": EXAMPLES["broadcast_id"]})
         known = {**EXAMPLES, "trigger_id": trigger["id"]}

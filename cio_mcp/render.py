@@ -12,11 +12,12 @@ from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from cio_mcp import __version__
-from cio_mcp.budgets import Budgets
 from cio_mcp.catalog import CATALOG, Area, Catalog, Endpoint
 from cio_mcp.errors import CioError
 from cio_mcp.limiter import Rate
-from cio_mcp.native import native_tools
+from cio_mcp.native import RATE_BUDGET, NativeTool
+from cio_mcp.operations import OPERATIONS
+from cio_mcp.policy import profiles
 from cio_mcp.secret import Secret
 from cio_mcp.settings import OPTIONS, Option, Settings, load
 
@@ -39,7 +40,15 @@ ASKED = (
 REMEDIES: Mapping[str, str] = MappingProxyType(
     {
         "invalid_arguments": "Mend the named arguments; the message gives the nearest valid name.",
+        "no_such_operation": "Take the id from list_unknown_operations, or from the answer to the call.",
         "not_permitted": "Ask whoever runs the server to start it with the area or grant that is named.",
+        "writes_stopped": "Tell the user; only the operator ends the stop, with `cio-mcp resume`.",
+        "held_back": "It was done. Add `allow_repeat` if it is wanted twice; reconcile an unknown outcome first.",
+        "over_budget": "Name fewer people, or wait as long as it says; the operator can raise the budget.",
+        "confirmation_needed": "Show the plan to the user; if they agree, call again with `confirm_token`.",
+        "approval_needed": "The operator runs `cio-mcp approve OPERATION`; then make the same call again.",
+        "not_confirmed": "Do not go on unless the user wants it; without the confirmation the call asks anew.",
+        "cannot_ask": "Use a client that can show a question, or ask the operator for another `--confirm`.",
         "missing_credential": "Set the variable that is named, and restart the server.",
         "rate_limited": "Call again after `retry_after_seconds`.",
         "quota_exhausted": "Stop: it may take until tomorrow.",
@@ -57,13 +66,15 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
 )
 
 
+NATIVE: tuple[NativeTool, ...] = (RATE_BUDGET, *OPERATIONS)
+
+
 def tools_section(catalog: Catalog) -> str:
     """Return a table of tools for every area, and one for the tools of this server itself."""
-    native = native_tools(Budgets({}))
     rates = {str(bucket): rate for bucket, rate in load({}).rates.items()}
-    parts = [f"{len(catalog)} tools in {len(catalog.areas)} areas, and {len(native)} of this server itself."]
+    parts = [f"{len(catalog)} tools in {len(catalog.areas)} areas, and {len(NATIVE)} of this server itself."]
     parts += [_area(area, rates) for area in catalog.areas]
-    rows = [(f"`{tool.name}`", _sentence(tool.description)) for tool in native.values()]
+    rows = [(f"`{tool.name}`", _sentence(tool.description)) for tool in NATIVE]
     parts.append("### this server\n\n" + _table(("Tool", "What it does"), rows))
     return "\n\n".join(parts)
 
@@ -131,7 +142,7 @@ def manifest(catalog: Catalog) -> dict[str, Any]:
     """
     asked = [option for option in OPTIONS if option.env in ASKED]
     shown = [(endpoint.name, endpoint.summary) for endpoint in catalog.values()]
-    shown += [(tool.name, _sentence(tool.description)) for tool in native_tools(Budgets({})).values()]
+    shown += [(tool.name, _sentence(tool.description)) for tool in NATIVE]
     return {
         "manifest_version": "0.4",
         "name": "cio-mcp",
@@ -191,6 +202,7 @@ def rendered(readme: str) -> dict[str, str]:
         "tools": tools_section(CATALOG),
         "settings": settings_section(OPTIONS),
         "errors": errors_section(),
+        "profiles": _table(profiles.HEADER, list(profiles.rows())),
     }
     return {
         README: filled(readme, sections),
