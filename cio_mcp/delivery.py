@@ -77,6 +77,10 @@ class Undelivered(Exception):
 Exchanging = Callable[[], Coroutine[Any, Any, Answer | Undelivered]]
 
 
+async def _going() -> None:
+    """Stop nothing."""
+
+
 async def _nobody(_seconds: float) -> None:
     """Tell nobody."""
 
@@ -143,6 +147,8 @@ class Delivery:
     gateway: Gateway
     effects: Effects
     breakers: Breakers = field(default_factory=Breakers)
+    stopped: Callable[[], Awaitable[Exception | None]] = _going
+    """Returns what is to be raised if nothing may be written any more; asked before every attempt of a write."""
     attempt_seconds: float = ATTEMPT_SECONDS
 
     async def deliver(self, job: Job, course: Course) -> Answer:
@@ -171,6 +177,9 @@ class Delivery:
             raise course.doubt or last or self._unavailable(job, breaker, wait)
         slots = await self._slots(job, course)
         course.waited += slots.waited
+        if job.writes and (stop := await self.stopped()):  # it may have come while the call stood in line
+            slots.close()
+            raise course.doubt or stop
         now = self.effects.now()
         if turn := breaker.admit(now, safe=job.safe):
             return slots, turn

@@ -4,6 +4,7 @@ from cio_mcp.catalog.endpoint import Endpoint
 from cio_mcp.errors import CioError, HeldBack, NotConfirmed, NotRecorded, OverBudget, WritesStopped
 from cio_mcp.ledger.terms import Ending, Operation, Overspent, Refusal, Repeated, Stopped, Unrecorded
 from cio_mcp.ledger.terms import NotConfirmed as Unusable
+from cio_mcp.scrub import one_line
 
 _HOUR, _DAY = 3_600, 86_400
 
@@ -37,8 +38,9 @@ def unrecorded(endpoint: Endpoint) -> NotRecorded:
 
 def stopped(endpoint: Endpoint, stop: Stopped) -> WritesStopped:
     """Return the error of a write while the operator has stopped all of them."""
+    reason = f" ({one_line(stop.reason, 200)})" if stop.reason else ""
     return WritesStopped(
-        f"{endpoint.name} was not sent: the operator stopped all writes. Reading still works.",
+        f"{endpoint.name} was not sent: all writes are stopped{reason}. Reading still works.",
         next_step="Tell the user. Only the operator can end the stop, with `cio-mcp resume`.",
         details={"stopped_since": round(stop.since)} if stop.since else {},
     )
@@ -51,7 +53,16 @@ def held_back(endpoint: Endpoint, earlier: Operation, *, now: float, principal: 
     how = {None: "is still under way", Ending.UNKNOWN: "has an outcome that is not known"}.get(
         ending, f"ended {ending}"
     )
-    whose = "" if earlier.intent.principal == principal else " by another agent"
+    if earlier.intent.principal != principal:
+        # What another agent did is not this one's to look at: it learns that it was done, and no more.
+        open_yet = ending in (None, Ending.UNKNOWN) and not earlier.settled_by
+        step = (
+            "The operator must first find out how it ended." if open_yet else "To send it twice add allow_repeat: true."
+        )
+        return HeldBack(
+            f"The same {endpoint.name} was made {ago} s ago by another agent. Nothing was sent.",
+            next_step=f"Tell the user. {step}",
+        )
     number = earlier.intent.operation
     if ending is Ending.UNKNOWN and earlier.settled_by:
         step = "It was looked for in vain. Only if the user, told so, wants it sent again, add allow_repeat: true."
@@ -62,7 +73,7 @@ def held_back(endpoint: Endpoint, earlier: Operation, *, now: float, principal: 
     else:
         step = "It was done: there is nothing to do. Only if the user wants it twice, add allow_repeat: true."
     return HeldBack(
-        f"The same {endpoint.name} was made {ago} s ago{whose} as operation {number}, which {how}. Nothing was sent.",
+        f"The same {endpoint.name} was made {ago} s ago as operation {number}, which {how}. Nothing was sent.",
         next_step=step,
         details={"earlier": {"operation": number, "ending": str(ending or "open"), "seconds_ago": ago}},
     )

@@ -31,7 +31,7 @@ async def _stdio(settings: Settings) -> int:
             )
         server = build_server(pipeline)
         _settle_memory()
-        return await serve_stdio(server)
+        return await serve_stdio(server, give_up=pipeline.exchange.delivery.gateway.abandon)
 
 
 async def _http(settings: Settings, host: str, port: int) -> int:
@@ -41,7 +41,13 @@ async def _http(settings: Settings, host: str, port: int) -> int:
         server = build_server(pipeline)
         _settle_memory()
         try:
-            await serve_http(server, host=host, port=port, ready=lambda url: _say(f"cio-mcp serves MCP at {url}"))
+            await serve_http(
+                server,
+                host=host,
+                port=port,
+                ready=lambda url: _say(f"cio-mcp serves MCP at {url}"),
+                give_up=pipeline.exchange.delivery.gateway.abandon,
+            )
         except ValueError as error:  # raised in here, either would come wrapped in exception groups
             problem = str(error)
         except OSError as error:

@@ -147,7 +147,7 @@ async def workspace(settings: Settings, ledger: Ledger | None = None) -> AsyncIt
             stack.callback(shared.file.close)
         budgets = Budgets(settings.rates, shared=shared)
         effects = Effects(mint=lambda: str(ULID()), jitter=random.random)
-        delivery = Delivery(budgets=budgets, gateway=wiring.gateway, effects=effects)
+        delivery = Delivery(budgets=budgets, gateway=wiring.gateway, effects=effects, stopped=record.stopped)
         credentials = Credentials(wiring.settings)
         exchange = Exchange(catalog=CATALOG, credentials=credentials, budgets=budgets, delivery=delivery)
         recollection = Recollection()

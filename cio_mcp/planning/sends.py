@@ -80,6 +80,7 @@ def _listed(params: TriggerBroadcast, listed: list[Any], inquiry: Inquiry) -> No
     if inquiry.audience < len(listed):
         inquiry.facts["in_the_list_twice"] = len(listed) - inquiry.audience
     if params.email_add_duplicates:
+        inquiry.audience = None  # how many share an address, only Customer.io knows
         inquiry.facts["at_least"] = "everybody who shares an e-mail address gets it too"
     if not (params.id_ignore_missing and params.email_ignore_missing):
         inquiry.facts["one_unknown"] = "fails the whole broadcast, unless the flags of the call say otherwise"

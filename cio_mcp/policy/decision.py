@@ -119,6 +119,7 @@ class Policy:
         gives = any(touch.gives for touch in call.touches)  # an address on the list for somebody who is not
         if self.test_recipients and (call.acts or gives):
             yield from rules.everybody_listed(call, self.test_recipients, rules.TEST_RECIPIENTS, rules.TEST_RECIPIENTS)
+            yield from rules.copying_headers(call)
 
     @staticmethod
     def _item_denials(call: rules.Call, agent: Grants) -> Iterator[Denial]:

@@ -84,14 +84,14 @@ def used_fields(call: Call, grants: Grants) -> Found:
             instead="" if field == "address" else f"Leave {field} out.",
         )
     if not grants.recipients.everybody:
-        yield from _copying_headers(call)
+        yield from copying_headers(call)
 
 
 # RFC 5322, section 3.6.6, and the headers by which agents along the way are asked for a copy or a receipt.
 _COPYING = ("resent-", "apparently-to", "disposition-notification-to", "errors-to", "return-receipt-to")
 
 
-def _copying_headers(call: Call) -> Found:
+def copying_headers(call: Call) -> Found:
     """Refuse headers that name further recipients, also where headers are granted."""
     names = (getattr(call.params, "headers", None) or {}) if call.endpoint.sends else {}
     if any(name.lower().startswith(_COPYING) for name in names):

@@ -1,6 +1,7 @@
 """Streamable HTTP on a loopback address, in both protocol eras."""
 
 import ipaddress
+import math
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ async def serve_http(
     allowed_origins: Sequence[str] = (),
     ready: Callable[[str], None] | None = None,
     drain: float = 10.0,
+    give_up: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve over streamable HTTP at `/mcp` until SIGTERM, SIGINT or cancellation.
 
@@ -38,7 +40,7 @@ async def serve_http(
     listened on. A request whose Host header names something else than this address is answered 421, one from a
     foreign Origin 403; `allowed_hosts` ("name:port") and `allowed_origins` ("https://name") add to the lists, for a
     proxy in front. After a signal requests in flight may finish, and the process ends within `drain` seconds, even
-    if a body is half sent.
+    if a body is half sent; shortly before, `give_up` is called, which makes calls end that wait for somebody else.
 
     Raises `ValueError` for a host that is not loopback, `OSError` if the port is taken.
     """
@@ -53,7 +55,7 @@ async def serve_http(
             transport_security=_security(bound, allowed_hosts, allowed_origins),
         )
         endpoint = _Endpoint(app)
-        # A fifth of the budget, at most a second, is left for cancelling what did not finish and for cleaning up.
+        # What does not finish in time is ended here; uvicorn would cancel its tasks, and log each as an exception.
         config = uvicorn.Config(
             endpoint,
             access_log=False,
@@ -62,10 +64,10 @@ async def serve_http(
             log_level="warning",
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=max(1, int(drain - min(1.0, drain / 5))),
+            timeout_graceful_shutdown=math.ceil(drain),
             ws="none",
         )
-        with Shutdown(budget=drain) as shutdown:
+        with Shutdown(budget=drain, after_signal=drain, give_up=give_up) as shutdown:
             announce = partial(_announce, ready, address, bound)
             async with app.router.lifespan_context(app):
                 await _run(_Uvicorn(config, shutdown=shutdown, announce=announce), endpoint, shutdown, listener)
@@ -81,6 +83,7 @@ class _Endpoint:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._requests: set[anyio.CancelScope] = set()
         self._streams: set[anyio.CancelScope] = set()
 
     def end_streams(self) -> None:
@@ -88,24 +91,36 @@ class _Endpoint:
         for stream in self._streams:
             stream.cancel()
 
+    def end_requests(self) -> None:
+        """End every request; one without an answer is answered 503."""
+        for request in self._requests:
+            request.cancel()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] != "POST":
             await Response(status_code=405, headers={"Allow": "POST"})(scope, receive, send)
             return
         served = anyio.CancelScope()
+        begun = False
 
         async def watch(message: Message) -> None:
+            nonlocal begun
+            begun = True
             if message["type"] == "http.response.start" and _is_event_stream(message):
                 self._streams.add(served)
             await send(message)
 
+        self._requests.add(served)
         try:
             with served:
                 await self._app(scope, receive, watch)
         finally:
+            self._requests.discard(served)
             self._streams.discard(served)
-        if served.cancelled_caught:
+        if served.cancelled_caught and begun:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+        elif served.cancelled_caught:
+            await Response("The server is stopping", 503)(scope, receive, send)
 
 
 class _Uvicorn(uvicorn.Server):
@@ -135,6 +150,9 @@ async def _run(uvicorn_server: _Uvicorn, endpoint: _Endpoint, shutdown: Shutdown
         finally:  # also when cancelled from outside: uvicorn leaves sockets and requests behind if it is
             endpoint.end_streams()
             uvicorn_server.should_exit = True
+        with shutdown.patience:
+            await anyio.sleep_forever()
+        endpoint.end_requests()
 
     async with anyio.create_task_group() as stopping:
         stopping.start_soon(stop_in_time)

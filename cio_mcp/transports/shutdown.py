@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Self
@@ -24,19 +24,28 @@ else:
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Shutdown:
-    """One decision to stop, taken from any thread, and the guarantee that the process then ends within `budget` s.
+def _nothing() -> None:
+    """Do nothing."""
 
-    `patience` is the cancel scope in which to wait for calls in flight: it expires a fifth of the budget (at most a
-    second) before the end, so that what was cancelled can still record how it ended. A thread of its own keeps the
-    guarantee: an event loop that is stuck in a handler, or a worker thread that never returns, cannot defeat it.
+
+class Shutdown:
+    """One decision to stop, taken from any thread, and the guarantee that the process then ends in time.
+
+    That is within `budget` seconds, or within `after_signal` if a signal is the cause. `patience` is the cancel scope
+    in which to wait for calls in flight: it expires a fifth of the time (at most a second) before the end, so that what
+    was cancelled can still record how it ended. A moment before that, `give_up` is called on the event loop: what waits
+    for somebody else can end by itself then, and be answered. A thread of its own keeps the guarantee: an event loop
+    that is stuck in a handler, or a worker thread that never returns, cannot defeat it.
     """
 
-    def __init__(self, *, budget: float) -> None:
+    def __init__(self, *, budget: float, after_signal: float, give_up: Callable[[], None] = _nothing) -> None:
         self.requested = anyio.Event()
         self.patience = anyio.CancelScope()
         self.exit_code = 0
         self._budget = budget
+        self._after_signal = after_signal
+        self._give_up = give_up
+        self._giving_up: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
         self._released = False
         self._signalled = False
@@ -61,15 +70,16 @@ class Shutdown:
         """Seconds until the process ends; the whole budget while nothing has asked it to."""
         return self._budget if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
-    def begin(self, exit_code: int, *, within: float | None = None) -> None:
+    def begin(self, exit_code: int, *, signalled: bool = False) -> None:
         """Ask for the end, from any thread; the first cause sets the exit code, a later one may bring it nearer."""
         with self._lock:
             if self._deadline is None:
                 self.exit_code = exit_code
-                self._deadline = time.monotonic() + self._budget
-            elif within is not None or self._signalled:
+                self._deadline = time.monotonic() + (self._after_signal if signalled else self._budget)
+            elif signalled or self._signalled:
                 # A client that closes stdin and then signals may be seen to do so in the other order.
-                self._deadline = min(self._deadline, time.monotonic() + (within or _HURRY))
+                self._deadline = min(self._deadline, time.monotonic() + _HURRY)
+            self._signalled |= signalled
         self._knock()
         with suppress(RuntimeError):  # the loop is closed: there is nobody left to tell
             self._loop.call_soon_threadsafe(self._announce)
@@ -95,7 +105,11 @@ class Shutdown:
 
     def _announce(self) -> None:
         remaining = self.remaining
-        self.patience.deadline = self._loop.time() + remaining - min(1.0, remaining / 5)
+        spare = min(1.0, remaining / 5)
+        self.patience.deadline = self._loop.time() + remaining - spare
+        if self._giving_up:
+            self._giving_up.cancel()
+        self._giving_up = self._loop.call_at(self.patience.deadline - spare / 4, self._give_up)
         self.requested.set()
 
     def _knock(self) -> None:
@@ -112,8 +126,7 @@ class Shutdown:
             with suppress(TimeoutError):
                 for signum in self._door.recv(64):
                     if signum in _SIGNALS:
-                        self._signalled = True  # before: the end of input may be noticed at this very moment
-                        self.begin(130 if signum == signal.SIGINT else 0, within=_HURRY)
+                        self.begin(130 if signum == signal.SIGINT else 0, signalled=True)
         with suppress(OSError):
             os.write(2, b"cio-mcp: leaving with calls unfinished, the time to stop is over\n")
         os._exit(self.exit_code)

@@ -8,6 +8,7 @@ the one it belongs to.
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -29,16 +30,24 @@ _log = logging.getLogger(__name__)
 _ENDLESS = "subscriptions/listen"
 
 
-async def serve_stdio(server: Server[Any], *, drain: float = 5.0) -> int:
+_DRAIN = 5.0
+_DRAIN_AFTER_SIGNAL = 10.0
+
+
+async def serve_stdio(
+    server: Server[Any], *, drain: float | None = None, give_up: Callable[[], None] = lambda: None
+) -> int:
     """Serve one client over the process's standard input and output, and return the exit code for the process.
 
     Ends at the end of input (0), on SIGTERM (0), on SIGINT (130) and when the client no longer reads (1). Calls in
-    flight may then finish and are answered; those still running shortly before `drain` seconds have passed are
-    cancelled, and at `drain` seconds the process ends by itself, even after this function has returned. The
-    standard streams are not given back: the caller flushes what it must and exits.
+    flight may then finish and are answered. They have `drain` seconds: by default 5, and 10 after a signal, whose
+    sender waits. Shortly before these have passed `give_up` is called, which makes calls end that wait for somebody
+    else; then those still running are cancelled, and at last the process ends by itself, even after this function
+    has returned. The standard streams are not given back: the caller flushes what it must and exits.
     """
     guard_against_leaks(server)
-    shutdown = Shutdown(budget=drain)  # never let go: this process has no purpose after its client
+    # Never let go: this process has no purpose after its client.
+    shutdown = Shutdown(budget=drain or _DRAIN, after_signal=drain or _DRAIN_AFTER_SIGNAL, give_up=give_up)
     wire_in, wire_out = take_standard_streams()
     with shutdown.on_signals():
         outbox = Outbox(wire_out, on_broken=lambda: shutdown.begin(1))

@@ -5,6 +5,7 @@ from typing import Any
 import anyio
 import pytest
 from mcp import types
+from mcp.types import InputResponses
 
 from cio_mcp import asking
 from cio_mcp.sandbox import RunningSandbox
@@ -132,7 +133,7 @@ async def test_one_answer_to_ten_calls_at_once_passes_one(open_rig: Open, sandbo
 
 async def raw(rig: Rig, tool: str, state: str | None, answer: types.ElicitResult | None) -> Any:
     """Make one call of a round trip by hand: any state with any answer."""
-    responses = {"confirm": answer} if answer else None
+    responses: InputResponses | None = {"confirm": answer} if answer else None
     return await rig.client.session.call_tool(
         tool, GATED[tool], input_responses=responses, request_state=state, allow_input_required=True
     )

@@ -128,6 +128,21 @@ async def test_no_token_and_no_other_answer_replaces_the_operator(sandbox: Runni
     assert writes(sandbox) == []
 
 
+async def test_stop_reaches_a_write_that_stands_in_line(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    ledger, results = tmp_path / "l.sqlite3", list[dict[str, Any]]()
+    async with served(sandbox, ledger, CIO_MCP_LIMIT_TRACK="1/3") as house:
+        assert "error" not in await house.call("identify_person", {"identifier": "1"})
+
+        async def second() -> None:
+            results.append(await house.call("identify_person", {"identifier": "2"}))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(second)
+            await house.command("stop")
+    assert results[0]["error"]["code"] == "writes_stopped"
+    assert len(writes(sandbox)) == 1
+
+
 async def test_stop_reaches_a_running_server_at_once_and_survives_its_restart(
     sandbox: RunningSandbox, tmp_path: Path
 ) -> None:

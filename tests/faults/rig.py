@@ -1,6 +1,5 @@
 """Our server as an agent meets it: a real MCP client in front, a sandbox on a socket behind, a record on the side."""
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -8,13 +7,16 @@ from typing import Any
 
 import anyio
 from mcp import Client
+from mcp.client.session import ElicitationFnT
 
+from cio_mcp.breaker import Breaker, Breakers
 from cio_mcp.cli.wiring import workspace
-from cio_mcp.ledger import Intent, LogLedger
+from cio_mcp.ledger import Intent, Terms
 from cio_mcp.pipeline import Pipeline
 from cio_mcp.sandbox import RunningSandbox
 from cio_mcp.server import META, build_server
 from cio_mcp.settings import Settings, load
+from tests.recorded import MemoryLedger
 
 KEYS = {
     "CUSTOMERIO_SITE_ID": "sandbox-site-id",
@@ -23,6 +25,8 @@ KEYS = {
 }
 # A pause after a 429 lasts a window at least: a short one keeps the tests short.
 WIDE = {f"CIO_MCP_LIMIT_{name}": "1000/0.05" for name in ("APP", "EMAIL", "TRANSACTIONAL", "BROADCAST", "TRACK")}
+# Calls are not held back here: what stands before the request has tests of its own.
+UNGUARDED = {"CIO_MCP_CONFIRM": "off", "CIO_MCP_REPEAT_WINDOW": "0", "CIO_MCP_LEDGER": "memory"}
 # On two busy cores; what takes longer than this hangs.
 PATIENCE = 20.0
 STEP = 0.005
@@ -53,7 +57,7 @@ class Rig:
 
     client: Client
     pipeline: Pipeline
-    ledger: LogLedger
+    ledger: MemoryLedger
 
     async def call(self, tool: str, arguments: dict[str, Any] | None = None) -> Called:
         """Call a tool; a call that never comes back fails the test."""
@@ -69,7 +73,7 @@ class Rig:
         return [
             record
             for record in self.ledger.recent
-            if record["record"] == "outcome" and record["tool"] != "get_rate_budget"
+            if record["kind"] == "outcome" and record["tool"] != "get_rate_budget"
         ]
 
     @property
@@ -90,41 +94,61 @@ class Rig:
         return found
 
 
-class WatchedLedger(LogLedger):
+class Unbroken(Breakers):
+    """Forgets every failure."""
+
+    def of(self, _host: str) -> Breaker:
+        """Return a breaker that knows nothing."""
+        return Breaker()
+
+
+class WatchedLedger(MemoryLedger):
     """Notes how much the sandbox had seen when a write was about to leave."""
 
     def __init__(self, sandbox: RunningSandbox) -> None:
-        super().__init__(logging.getLogger("tests.ledger"))
+        super().__init__()
         self.seen_before: list[int] = []
         self._journal = sandbox.app.state.journal
 
-    def intend(self, intent: Intent) -> None:
+    async def begin(self, intent: Intent, terms: Terms) -> None:
         """Record a write."""
         self.seen_before.append(len(self._journal))
-        super().intend(intent)
+        await super().begin(intent, terms)
 
 
 def settings_of(url: str, **more: str) -> Settings:
     """Return settings that lead to `url` with the sandbox's keys."""
-    return load({"CUSTOMERIO_TRACK_URL": url, "CUSTOMERIO_APP_URL": url, **KEYS, **WIDE, **more})
+    return load({"CUSTOMERIO_TRACK_URL": url, "CUSTOMERIO_APP_URL": url, **KEYS, **WIDE, **UNGUARDED, **more})
 
 
 @asynccontextmanager
 async def rigged(
     settings: Settings,
     *,
-    ledger: LogLedger | None = None,
+    ledger: MemoryLedger | None = None,
     mode: str = "auto",
     attempt_seconds: float = 15.0,
+    breakers: Breakers | None = None,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    asks: ElicitationFnT | None = None,
 ) -> AsyncIterator[Rig]:
-    """Connect a client to our server; retries follow without a delay of chance, or as `sleep` says."""
-    record = ledger or LogLedger(logging.getLogger("tests.ledger"))
+    """Connect a client to our server; retries follow without a delay of chance, or as `sleep` says.
+
+    No host is left alone, whatever its failures, unless `breakers` are given: what follows a fault is under test.
+    `asks` puts the server's questions to somebody; without it the client says that it cannot ask.
+    """
+    record = ledger or MemoryLedger()
     async with workspace(settings, record) as made:
-        effects = replace(made.delivery.effects, jitter=lambda: 0.0, sleep=sleep)
-        delivery = replace(made.delivery, effects=effects, attempt_seconds=attempt_seconds)
-        pipeline = replace(made, delivery=delivery)
-        async with Client(build_server(pipeline), mode=mode) as client:
+        effects = replace(made.exchange.delivery.effects, jitter=lambda: 0.0, sleep=sleep)
+        delivery = replace(
+            made.exchange.delivery,
+            effects=effects,
+            breakers=breakers or Unbroken(),
+            attempt_seconds=attempt_seconds,
+        )
+        exchange = replace(made.exchange, delivery=delivery)
+        pipeline = replace(made, exchange=exchange, clearance=replace(made.clearance, exchange=exchange))
+        async with Client(build_server(pipeline), mode=mode, elicitation_callback=asks) as client:
             yield Rig(client=client, pipeline=pipeline, ledger=record)
 
 

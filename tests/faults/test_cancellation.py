@@ -151,7 +151,7 @@ async def test_a_send_that_is_cancelled_while_it_waits_out_a_429_was_not_sent(
 
 
 def _queued(house: Rig, bucket: Bucket) -> int:
-    return house.pipeline.budgets.limiter("app", bucket).snapshot().queued
+    return house.pipeline.exchange.budgets.limiter("app", bucket).snapshot().queued
 
 
 @in_both_eras
@@ -172,7 +172,7 @@ async def test_a_call_that_is_cancelled_in_line_sends_nothing_and_gives_its_turn
     assert 0.6 <= later - first < 1.2, "the one behind takes the place of the one who left"
     ended = {record["tool"]: record for record in house.outcomes}
     assert ended["create_segment"]["ending"] == "cancelled"
-    assert ended["create_segment"]["attempts"] == 0
+    assert not {"attempts", "status"} & ended["create_segment"].keys()
 
 
 @in_both_eras

@@ -17,7 +17,7 @@ from cio_mcp.settings import load
 from tests.faults.arguments import ARGUMENTS
 from tests.faults.conftest import UNLIMITED, Open
 from tests.faults.raw import Answer, raw_server, sends, whole
-from tests.faults.rig import KEYS, PATIENCE, WIDE, rigged, settings_of, until
+from tests.faults.rig import KEYS, PATIENCE, UNGUARDED, WIDE, rigged, settings_of, until
 from tests.recording import Recorder, Reply, running
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +56,7 @@ async def test_a_cookie_is_not_kept() -> None:
         async with rigged(settings_of(url)) as house:
             for _ in range(3):
                 await house.call("identify_person", {"identifier": "1"})
-            client = house.pipeline.delivery.gateway._client
+            client = house.pipeline.exchange.delivery.gateway._client
             assert client is not None
             assert not list(client.cookies.jar)
     assert len(recorder.requests) == 3
@@ -66,7 +66,7 @@ async def test_a_cookie_is_not_kept() -> None:
 async def test_each_key_goes_to_its_own_host() -> None:
     track, app = Recorder(), Recorder()
     with running(track) as track_url, running(app) as app_url:
-        settings = load({"CUSTOMERIO_TRACK_URL": track_url, "CUSTOMERIO_APP_URL": app_url, **KEYS, **WIDE})
+        settings = load({"CUSTOMERIO_TRACK_URL": track_url, "CUSTOMERIO_APP_URL": app_url, **KEYS, **WIDE, **UNGUARDED})
         async with rigged(settings) as house:
             for tool, arguments in ARGUMENTS.items():
                 await house.call(tool, arguments)
@@ -168,7 +168,8 @@ async def test_a_send_to_the_sandbox_in_this_process_leaves_at_most_once_too(fau
     app.state.faults.add(fault)
     gateway = Gateway(partial(new_client, InProcess(app), loopback=True))
     async with workspace(settings_of("http://127.0.0.1", **ONE_SECOND)) as made:
-        pipeline = replace(made, delivery=replace(made.delivery, gateway=gateway))
+        delivery = replace(made.exchange.delivery, gateway=gateway)
+        pipeline = replace(made, exchange=replace(made.exchange, delivery=delivery))
         async with Client(build_server(pipeline)) as client:
             with anyio.fail_after(PATIENCE):
                 result = await client.call_tool(*SEND)
