@@ -25,10 +25,11 @@ class Broken(httpx2.AsyncBaseTransport):
 
 async def _served() -> int:
     settings = load(os.environ)
-    log_to_stderr(settings.log_level, records=True)
+    log_to_stderr(settings.log_level)
     async with workspace(settings) as made:
         gateway = Gateway(partial(new_client, Broken()))
-        pipeline = replace(made, delivery=replace(made.delivery, gateway=gateway))
+        delivery = replace(made.exchange.delivery, gateway=gateway)
+        pipeline = replace(made, exchange=replace(made.exchange, delivery=delivery))
         try:
             return await serve_stdio(build_server(pipeline))
         finally:

@@ -1,8 +1,10 @@
 """Fixtures that many tests share: a recording server, and calls of our tools through a real MCP client."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -24,6 +26,20 @@ SERVICE_ACCOUNT = {
 }
 # Tests of requests are no tests of limits: nothing here should wait.
 NO_WAITS = {f"CIO_MCP_LIMIT_{name}": "10000/1" for name in ("APP", "EMAIL", "TRANSACTIONAL", "BROADCAST", "TRACK")}
+# Nor of what stands before a request: that has its own.
+UNGUARDED = {"CIO_MCP_CONFIRM": "off", "CIO_MCP_REPEAT_WINDOW": "0", "CIO_MCP_LEDGER": "memory"}
+OWN_TOOLS = ("get_rate_budget", "get_operation", "list_unknown_operations", "reconcile_operation")
+"""What this server answers itself, as it is listed after the catalogue."""
+
+# From the first import on, because some tests list the tools while they are collected:
+# the ledger of whoever runs the tests is out of their reach, and out of that of the processes they start.
+STATE = TemporaryDirectory(prefix="cio-mcp-tests-")
+os.environ.update(XDG_STATE_HOME=STATE.name, LOCALAPPDATA=STATE.name)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Remove the state directory at the end."""
+    config.add_cleanup(STATE.cleanup)
 
 
 @pytest.fixture
@@ -57,7 +73,7 @@ def settings_for(recorder: Recorder, recording_server: tuple[Recorder, str]) -> 
     hosts = {"CUSTOMERIO_TRACK_URL": recording_server[1], "CUSTOMERIO_APP_URL": recording_server[1]}
 
     def make(credentials: Mapping[str, str] = KEYS, **more: str) -> Settings:
-        return load({**hosts, **NO_WAITS, **credentials, **more})
+        return load({**hosts, **NO_WAITS, **UNGUARDED, **credentials, **more})
 
     return make
 

@@ -51,7 +51,7 @@ def declared(extended: Catalog) -> Endpoint:
 @asynccontextmanager
 async def connected(catalog: Catalog, **more: str) -> AsyncIterator[Client]:
     """Open an MCP client of a server of that catalogue, against the sandbox."""
-    settings = load({"CIO_MCP_SANDBOX": "true", **more})
+    settings = load({"CIO_MCP_SANDBOX": "true", "CIO_MCP_CONFIRM": "off", "CIO_MCP_LEDGER": "memory", **more})
     async with workspace(settings) as opened, Client(build_server(replace(opened, catalog=catalog))) as client:
         yield client
 

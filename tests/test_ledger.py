@@ -5,19 +5,22 @@ import re
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from mcp import Client, MCPError, types
 
 from cio_mcp.catalog import CATALOG
 from cio_mcp.cli.wiring import workspace
+from cio_mcp.delivery import Caller
 from cio_mcp.ledger import Ending, stop
 from cio_mcp.ledger.place import ledger_path, stop_path
 from cio_mcp.ledger.sqlite import SqliteLedger
+from cio_mcp.native import RATE_BUDGET, Answered
 from cio_mcp.pipeline import Pipeline
 from cio_mcp.server import META, build_server
 from cio_mcp.settings import Settings, load
@@ -308,7 +311,6 @@ COURSES: dict[str, Course] = {
         arguments=SEND,
         settings={"CUSTOMERIO_APP_API_KEY": ""},
         ended={"ending": "refused", "code": "missing_credential"} | NOTHING_SENT,
-        records=ATTEMPTED,
     ),
     "only a plan": Course(
         tool="send_email",
@@ -433,6 +435,54 @@ async def test_a_confirmed_write_says_how_it_was_confirmed_and_no_record_holds_t
     assert PERSONAL not in json.dumps(ledger.recent)
 
 
+async def test_a_tool_of_ours_that_could_not_ask_customer_io_failed_and_refused_nothing(
+    recorded: Recorded, ledger: MemoryLedger, recorder: Recorder
+) -> None:
+    recorder.default = Reply(status=500)
+    async with recorded(CIO_MCP_TIME_BUDGET="5") as client:
+        lost = await client.call_tool("send_email", SEND)
+        looked = await client.call_tool("reconcile_operation", {"operation": operation_of(lost)})
+    assert (looked.structured_content or {})["error"]["code"] == "unavailable"
+    record = ledger.recent[-1]
+    assert (record["tool"], record["operation"]) == ("reconcile_operation", operation_of(looked))
+    assert (record["ending"], record["code"]) == ("failed", "unavailable")
+
+
+class Never(Exception):
+    """A fault of ours."""
+
+
+@pytest.mark.parametrize(
+    ("interruption", "ending"), [(Never(), "failed"), (None, "cancelled")], ids=["a fault", "cancelled"]
+)
+async def test_a_tool_of_ours_that_is_broken_off_leaves_a_record_too(
+    settings_for: Callable[..., Settings], ledger: MemoryLedger, interruption: Exception | None, ending: str
+) -> None:
+    began = anyio.Event()
+
+    async def answer(_params: Any, _course: Any) -> dict[str, Any]:
+        began.set()
+        if interruption:
+            raise interruption
+        await anyio.sleep_forever()
+        return {}
+
+    async with workspace(settings_for(), ledger) as pipeline:
+        broken = Answered(tool=RATE_BUDGET, answer=answer)
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+
+                async def call() -> None:
+                    with suppress(Never):
+                        await pipeline.answer(broken, {}, caller=Caller(name="test"))
+
+                group.start_soon(call)
+                await began.wait()
+                group.cancel_scope.cancel()
+    (record,) = ledger.recent
+    assert (record["tool"], record["ending"]) == ("get_rate_budget", ending)
+
+
 @asynccontextmanager
 async def on_disk(settings: Settings, path: Path) -> AsyncIterator[tuple[Client, Pipeline]]:
     """Open a client whose calls are recorded in a file."""
@@ -474,9 +524,10 @@ async def test_a_call_that_waited_for_its_limit_in_vain_is_refused_on_the_record
         waited = await client.call_tool("send_email", SEND)
     assert len(recorder.requests) == 1
     assert (waited.structured_content or {})["error"]["code"] == "rate_limited"
-    *_, intent, outcome = ledger.recent
-    assert (intent["kind"], outcome["ending"], outcome["code"]) == ("intent", "refused", "rate_limited")
-    assert not {"attempts", "status"} & outcome.keys()
+    assert [record["kind"] for record in ledger.recent] == ["intent", "outcome", "outcome"]
+    refused = ledger.recent[-1]
+    assert (refused["ending"], refused["code"]) == ("refused", "rate_limited")
+    assert not {"intent", "attempts", "status"} & refused.keys()
 
 
 async def test_every_write_of_the_catalogue_leaves_an_intent_and_no_read_does() -> None:

@@ -7,7 +7,7 @@ from mcp import Client
 
 from cio_mcp.limiter import Budget
 from cio_mcp.native import told
-from tests.conftest import Connect
+from tests.conftest import OWN_TOOLS, Connect
 from tests.recording import Recorder
 
 
@@ -71,6 +71,22 @@ async def test_it_is_listed_as_harmless_and_closed(connected: Connect) -> None:
     assert (hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint) == (True, False, True)
     assert hints.open_world_hint is False
     assert tool.input_schema == {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+@pytest.mark.anyio
+async def test_each_has_a_title_and_all_four_hints_and_none_changes_anything_of_customer_ios(
+    connected: Connect,
+) -> None:
+    async with connected() as client:
+        listed = {tool.name: tool for tool in (await client.list_tools()).tools}
+    for name in OWN_TOOLS:
+        hints = listed[name].annotations
+        assert hints is not None
+        assert hints.title == listed[name].title
+        # Whoever looks an operation up closes its record here, and asks Customer.io.
+        looks_up = name == "reconcile_operation"
+        assert (hints.read_only_hint, hints.open_world_hint) == (not looks_up, looks_up)
+        assert (hints.destructive_hint, hints.idempotent_hint) == (False, True)
 
 
 def test_seconds_are_rounded_and_what_is_quiet_is_left_out() -> None:

@@ -11,18 +11,20 @@ from typing import Any
 
 import httpx2
 import pytest
-from mcp import Client, MCPError, types
+from mcp import Client, MCPError
 
 from cio_mcp.catalog import CATALOG, Access, Repeat
 from cio_mcp.cli.wiring import workspace
 from cio_mcp.errors import CioError
+from cio_mcp.framing import unframed
 from cio_mcp.gateway import Gateway, new_client
-from cio_mcp.ledger import LogLedger
 from cio_mcp.server import INSTRUCTIONS, META, build_server
 from cio_mcp.settings import Settings, load
 from cio_mcp.transports import guard_against_leaks
-from tests.conftest import KEYS
+from tests.conftest import KEYS, OWN_TOOLS
+from tests.recorded import MemoryLedger
 from tests.recording import Recorder, Reply
+from tests.told import compact, text_faults, text_of
 
 pytestmark = pytest.mark.anyio
 both_eras = pytest.mark.parametrize("mode", ["legacy", "auto"])
@@ -48,13 +50,6 @@ def opened(settings_for: Callable[..., Settings]) -> Opened:
     return open_client
 
 
-def text_of(result: types.CallToolResult) -> str:
-    """Return the only content of a result, which is text."""
-    (content,) = result.content
-    assert isinstance(content, types.TextContent)
-    return content.text
-
-
 @both_eras
 async def test_the_server_introduces_itself(opened: Opened, mode: str) -> None:
     async with opened(mode) as client:
@@ -68,8 +63,9 @@ def test_instructions_name_every_area_and_stay_short_enough_for_every_client() -
     assert len(INSTRUCTIONS) < 2000  # Claude Code cuts at 2,048
     assert [area.name for area in CATALOG.areas if area.name not in INSTRUCTIONS] == []
     named = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", INSTRUCTIONS))
-    tools = {word for word in named if word.split("_")[0] in {"find", "get", "list", "search", "send", "trigger"}}
-    assert tools <= CATALOG.keys() | {"get_rate_budget"}
+    verbs = {"find", "get", "list", "reconcile", "search", "send", "trigger"}
+    tools = {word for word in named if word.split("_")[0] in verbs}
+    assert tools <= CATALOG.keys() | set(OWN_TOOLS)
     assert tools
 
 
@@ -89,7 +85,7 @@ async def test_two_servers_list_the_same_byte_for_byte(opened: Opened, mode: str
 async def test_both_eras_are_shown_the_same_tools_in_the_catalogues_order(opened: Opened, mode: str) -> None:
     async with opened(mode) as client:
         listed = (await client.list_tools()).tools
-    assert [tool.name for tool in listed] == [*CATALOG, "get_rate_budget"]
+    assert [tool.name for tool in listed] == [*CATALOG, *OWN_TOOLS]
 
 
 @both_eras
@@ -116,7 +112,7 @@ async def test_clients_of_today_may_keep_the_list_for_a_while(opened: Opened) ->
 
 
 @both_eras
-async def test_a_result_is_one_object_and_its_text_is_the_same_as_compact_json(
+async def test_a_result_is_one_object_and_its_text_frames_the_same_as_compact_json(
     opened: Opened, recorder: Recorder, mode: str
 ) -> None:
     body = {"segments": [{"id": 1, "name": "Größe \N{GRINNING FACE}"}]}
@@ -125,7 +121,28 @@ async def test_a_result_is_one_object_and_its_text_is_the_same_as_compact_json(
         result = await client.call_tool("list_segments", {})
     assert not result.is_error
     assert result.structured_content == body
-    assert text_of(result) == json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    assert unframed(text_of(result)) == compact(body)
+
+
+@both_eras
+async def test_every_frame_has_a_boundary_of_its_own(opened: Opened, mode: str) -> None:
+    async with opened(mode) as client:
+        results = [await client.call_tool("list_segments", {}) for _ in range(5)]
+    boundaries = {text_of(result).rpartition("\n")[2] for result in results}
+    assert len(boundaries) == len(results)
+
+
+@both_eras
+async def test_what_customer_io_did_not_write_stands_in_no_frame(opened: Opened, mode: str) -> None:
+    async with opened(mode) as client:
+        results = [
+            await client.call_tool("get_rate_budget", {}),
+            await client.call_tool("list_segments", {"x": 1}),
+            await client.call_tool("get_rate_budget", {"x": 1}),
+        ]
+    assert [result.is_error for result in results] == [False, True, True]
+    for result in results:
+        assert text_of(result) == compact(result.structured_content)
 
 
 @both_eras
@@ -134,11 +151,11 @@ async def test_what_the_server_says_of_a_call_stands_beside_the_result(opened: O
         first = await client.call_tool("list_segments", {})
         second = await client.call_tool("list_segments", {})
         refused = await client.call_tool("list_segments", {"x": 1})
-    told = (first.meta or {})[META]
-    assert told.keys() == {"operation", "attempts", "waited_seconds", "credential", "budgets"}
-    assert (told["attempts"], told["credential"]) == (1, "app")
-    assert (told["budgets"][0]["name"], told["budgets"][0]["available"]) == ("app/app", 9)
-    assert (second.meta or {})[META]["operation"] != told["operation"]
+    said = (first.meta or {})[META]
+    assert said.keys() == {"operation", "attempts", "waited_seconds", "credential", "budgets"}
+    assert (said["attempts"], said["credential"]) == (1, "app")
+    assert (said["budgets"][0]["name"], said["budgets"][0]["available"]) == ("app/app", 9)
+    assert (second.meta or {})[META]["operation"] != said["operation"]
     assert (refused.meta or {})[META].keys() == {"operation", "attempts", "waited_seconds"}
 
 
@@ -168,7 +185,7 @@ async def test_every_failure_has_a_code_what_happened_and_the_next_step(
     async with opened(mode) as client:
         result = await client.call_tool(tool, arguments)
     assert result.is_error is True
-    assert result.structured_content == json.loads(text_of(result))
+    assert not text_faults(text_of(result), result.structured_content or {}, is_error=True, meta=result.meta or {})
     error = (result.structured_content or {})["error"]
     assert error["code"] == code
     assert error["message"][0].isupper() or error["message"].startswith(tool)
@@ -256,12 +273,14 @@ class Broken(httpx2.AsyncBaseTransport):
 async def test_an_internal_error_is_told_without_its_text_and_its_record_is_closed(
     mode: str, tool: str, arguments: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    ledger = LogLedger(logging.getLogger("tests.server"))
+    ledger = MemoryLedger()
     hosts = {"CUSTOMERIO_TRACK_URL": "http://127.0.0.1:1", "CUSTOMERIO_APP_URL": "http://127.0.0.1:1"}
     caplog.set_level(logging.DEBUG)
     async with workspace(load(hosts | KEYS), ledger) as made:
         gateway = Gateway(partial(new_client, Broken()))
-        pipeline = replace(made, delivery=replace(made.delivery, gateway=gateway))
+        pipeline = replace(
+            made, exchange=replace(made.exchange, delivery=replace(made.exchange.delivery, gateway=gateway))
+        )
         server = build_server(pipeline)
         guard_against_leaks(server)
         async with Client(server, mode=mode) as client:
@@ -275,23 +294,23 @@ async def test_an_internal_error_is_told_without_its_text_and_its_record_is_clos
     assert "RuntimeError" in caplog.text
     everything = caplog.text + json.dumps(list(ledger.recent))
     assert [canary for canary in (SECRET, *KEYS.values()) if canary in everything] == []
-    (ended,) = [record for record in ledger.recent if record["record"] == "outcome" and record["tool"] == tool]
+    (ended,) = [record for record in ledger.recent if record["kind"] == "outcome" and record["tool"] == tool]
     assert ended["ending"] == ("unknown" if tool == "send_email" else "failed")
     assert (ledger.recent[-1]["tool"], ledger.recent[-1]["ending"]) == ("get_rate_budget", "ok")
 
 
 @pytest.mark.anyio
 async def test_calls_of_our_own_tools_and_of_none_are_recorded_too(settings_for: Callable[..., Settings]) -> None:
-    ledger = LogLedger(logging.getLogger("tests.server"))
+    ledger = MemoryLedger()
     async with workspace(settings_for(), ledger) as pipeline, Client(build_server(pipeline)) as client:
         answered = await client.call_tool("get_rate_budget", {})
         await client.call_tool("get_rate_budget", {"bucket": "app"})
         with pytest.raises(MCPError):
             await client.call_tool("send_emial\n\u202e", {})
-    told = [(record["tool"], record["ending"], record.get("code")) for record in ledger.recent]
-    assert told == [
+    ended = [(record["tool"], record["ending"], record.get("code")) for record in ledger.recent]
+    assert ended == [
         ("get_rate_budget", "ok", None),
         ("get_rate_budget", "refused", "invalid_arguments"),
-        ("send_emial \u202e", "refused", None),
+        ("send_emial \\u{202e}", "refused", None),
     ]
     assert (answered.meta or {})[META]["operation"] == ledger.recent[0]["operation"]

@@ -21,14 +21,14 @@ COMMAND = (sys.executable, "-m", "cio_mcp")
 PATIENCE = 60.0  # seconds; generous, because it only runs out when a test fails
 PROMPTLY = 10.0  # for what a person waits for, on two busy cores
 
-# Nothing of this machine's own settings; and buffered output, as a user's shell has it.
+# Nothing of this machine's own settings; a ledger that no other test sees; buffered output, as a user's shell has it.
 CLEAN: Mapping[str, str] = MappingProxyType(
     {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("CUSTOMERIO_", "CIO_MCP_", "PYTHONIOENCODING", "PYTHONUNBUFFERED"))
     }
-    | {"PYTHONPATH": ROOT, "COLUMNS": "100"}
+    | {"PYTHONPATH": ROOT, "COLUMNS": "100", "CIO_MCP_LEDGER": "memory"}
 )
 ENVELOPE = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",

@@ -37,6 +37,7 @@ def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     """Run a command in this process: the same words, without a start-up for each of many small variations."""
     for name in [name for name in os.environ if name.startswith(("CUSTOMERIO_", "CIO_MCP_"))]:
         monkeypatch.delenv(name)  # this machine's own settings lead to the real Customer.io
+    monkeypatch.setenv("CIO_MCP_LEDGER", "memory")
     root, ours = logging.getLogger(), logging.getLogger("cio_mcp")
     handlers, levels = list(root.handlers), (root.level, ours.level)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from cio_mcp.catalog import CATALOG, Gate
+from tests.catalog import listed
 from tests.cli.commands import Ended, run_unread, running
 
 AT_MOST = 30.0
@@ -45,7 +47,10 @@ def _of(steps: list[dict[str, Any]], tool: str) -> list[dict[str, Any]]:
 
 
 def test_it_connects_as_a_client_of_today_and_ends_as_it_should(steps: list[dict[str, Any]]) -> None:
-    assert steps[0] == {"step": "connected", "protocol": "2026-07-28", "tools": 53}
+    # Its agent may do everything but what destroys.
+    hidden = [each for each in CATALOG.values() if each.permission == "destructive" and each.gate is not Gate.ITEMS]
+    served = len(listed.tools()) - len(hidden)
+    assert steps[0] == {"step": "connected", "protocol": "2026-07-28", "tools": served}
     assert steps[-1]["step"] == "done"
     assert steps[-1]["surprises"] == 0
     assert steps[-1]["seconds"] < AT_MOST
@@ -61,7 +66,7 @@ def test_it_writes_with_the_track_key(steps: list[dict[str, Any]], tool: str) ->
 
 
 def test_it_is_refused_a_misspelt_argument_and_then_sends_and_follows_the_message(steps: list[dict[str, Any]]) -> None:
-    refused, sent = _of(steps, "send_email")
+    refused, sent, *_ = _of(steps, "send_email")
     assert refused["result"]["error"]["code"] == "invalid_arguments"
     assert refused["call"]["attempts"] == 0
     assert (sent["is_error"], sent["class"], sent["call"]["credential"]) == (False, "send", "app")
@@ -71,11 +76,37 @@ def test_it_is_refused_a_misspelt_argument_and_then_sends_and_follows_the_messag
 
 
 def test_a_second_broadcast_is_answered_at_once_with_the_time_to_come_back(steps: list[dict[str, Any]]) -> None:
-    first, second = _of(steps, "trigger_broadcast")
+    _, first, second = _of(steps, "trigger_broadcast")
     assert first["is_error"] is False
     assert second["result"]["error"]["code"] == "rate_limited"
     assert 8 < second["result"]["error"]["retry_after_seconds"] <= 10
     assert second["seconds"] < 2
+
+
+def test_a_duplicate_is_held_back_and_a_stranger_denied(steps: list[dict[str, Any]]) -> None:
+    _, sent, duplicate, copied = _of(steps, "send_email")
+    assert duplicate["result"]["error"]["code"] == "held_back"
+    assert duplicate["result"]["error"]["earlier"]["operation"] == sent["call"]["operation"]
+    denied = copied["result"]["error"]
+    assert (denied["code"], denied["rule"]) == ("not_permitted", "fields.bcc, recipients")
+    assert duplicate["call"]["attempts"] == copied["call"]["attempts"] == 0
+
+
+def test_a_broadcast_is_planned_asked_about_and_then_sent_once(steps: list[dict[str, Any]]) -> None:
+    planned, sent, _ = _of(steps, "trigger_broadcast")
+    assert planned["result"]["plan"]["audience"] == 1
+    (question,) = [step for step in steps if step["step"] == "question"]
+    assert "Would reach: 1 of" in question["text"]
+    assert steps.index(planned) < steps.index(question) < steps.index(sent)
+    assert "id" in sent["result"]
+
+
+def test_the_record_is_shown_and_holds(steps: list[dict[str, Any]]) -> None:
+    shown, verified = [step for step in steps if "command" in step]
+    assert shown["command"].startswith("cio-mcp audit show")
+    assert " intent " in shown["output"]
+    assert "approved" in shown["output"]
+    assert verified["output"].startswith("ok: ")
 
 
 def test_a_burst_is_spread_and_nothing_of_it_refused(steps: list[dict[str, Any]]) -> None:
@@ -95,6 +126,10 @@ def test_a_burst_is_spread_and_nothing_of_it_refused(steps: list[dict[str, Any]]
         "did you mean identifiers?",
         "sent → delivered",
         "✗ rate_limited: ",
+        "✗ held_back: ",
+        "✗ not_permitted: ",
+        "Would reach: 1 of ",
+        "$ cio-mcp audit verify",
         "all 25 answered in ",
         "left in track/track",
         "as it should",

@@ -1,9 +1,11 @@
 """`cio-mcp doctor`: the findings as a page or as JSON, and an exit code for scripts."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
+from cio_mcp.catalog import CATALOG, Access
 from cio_mcp.sandbox import Keys, running_sandbox
 from tests.cli.commands import run, run_unread
 from tests.cli.conftest import Here
@@ -15,8 +17,9 @@ def test_good_keys_end_well(sandbox_variables: dict[str, str]) -> None:
     lines = told.out.splitlines()
     url = sandbox_variables["CUSTOMERIO_APP_URL"]
     assert lines[:2] == [f"ok   {key} key: works at {url}: region us, workspace 1" for key in ("Track", "App")]
-    assert lines[2] == "note Tools: 52 of 52 served with these settings"
-    assert "app 10/1s" in lines[3]
+    assert lines[2].startswith("note Ledger: ")
+    assert lines[3] == f"note Tools: {len(CATALOG)} of {len(CATALOG)} served with these settings"
+    assert "app 10/1s" in lines[4]
     assert lines[-1] == "All is well."
 
 
@@ -78,9 +81,28 @@ def test_the_built_in_sandbox_is_well_in_either_region_whatever_else_is_set(here
 
 def test_what_is_served_is_counted(here: Here, sandbox_variables: dict[str, str]) -> None:
     told = here("doctor", "--areas", "segments", "--read-only", env=sandbox_variables)
-    assert "note Tools: 4 of 52 served with these settings" in told.out
+    served = [each for each in CATALOG.values() if each.area == "segments" and each.access is Access.READ]
+    assert f"note Tools: {len(served)} of {len(CATALOG)} served with these settings" in told.out
 
 
 def test_a_page_that_nobody_reads_is_dropped_without_a_word(sandbox_variables: dict[str, str]) -> None:
     told = run_unread("doctor", env=sandbox_variables)
     assert (told.code, told.err) == (1, "")
+
+
+def test_it_looks_at_the_ledger_and_at_the_stop_and_changes_neither(tmp_path: Path) -> None:
+    place = tmp_path / "state" / "ledger.sqlite3"
+    words = ("doctor", "--sandbox", "--ledger", str(place))
+    first = run(*words)
+    assert f"none yet; a server makes it at {place}" in first.out
+    assert not place.exists()
+    run("call", "list_segments", "--sandbox", "--ledger", str(place))
+    before = place.read_bytes()
+    assert "has 2 records" in run(*words).out
+    assert place.read_bytes() == before
+    run("stop", "too many mails", "--ledger", str(place))
+    stopped = run(*words)
+    assert stopped.code == 1
+    assert "all writes are stopped since" in stopped.out
+    place.chmod(0o644)
+    assert "chmod" in run(*words).out

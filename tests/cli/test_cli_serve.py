@@ -3,22 +3,29 @@
 import json
 import signal
 import socket
+import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
 
+from cio_mcp.catalog import CATALOG, Access
+from cio_mcp.server import META
+from tests.catalog import listed
 from tests.cli.commands import CLEAN, Running, run, running
 from tests.cli.conftest import Here
+from tests.conftest import OWN_TOOLS
+from tests.recorded import records_in
 
 ERAS = [("legacy", "2025-11-25"), ("auto", "2026-07-28")]
 both_eras = pytest.mark.parametrize(("mode", "version"), ERAS, ids=[mode for mode, _ in ERAS])
 SDK_PATIENCE = 30
+ALL_TOOLS = len(listed.tools())
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +45,7 @@ def http() -> Iterator[str]:
 async def _works(client: Client, version: str) -> None:
     assert client.protocol_version == version
     assert client.instructions
-    assert len((await client.list_tools()).tools) == 53
+    assert len((await client.list_tools()).tools) == ALL_TOOLS
     called = await client.call_tool("count_segment_people", {"segment_id": 1})
     assert (called.structured_content or {})["count"] == 29
     refused = await client.call_tool("count_segment_people", {"segment_idd": 1})
@@ -80,30 +87,97 @@ def test_an_unknown_tool_is_a_protocol_error_with_the_nearest_name(stdio: Runnin
     assert error == {"code": -32602, "message": "Unknown tool 'list_segmnts': did you mean list_segments?"}
 
 
-def test_the_end_of_input_ends_it_well_and_nothing_but_json_rpc_was_written() -> None:
-    with running("--sandbox", "--log-level", "debug") as server:
+def test_the_end_of_input_ends_it_well_and_nothing_but_json_rpc_was_written(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.sqlite3"
+    before = time.time()
+    with running("--sandbox", "--log-level", "debug", "--ledger", str(ledger)) as server:
         server.handshake()
         server.call(1, "list_segments", modern=False)
         server.close_input()
         ended = server.end()
     assert ended.code == 0
     assert [json.loads(line)["jsonrpc"] for line in ended.out.splitlines()] == ["2.0", "2.0"]
-    (record,) = [json.loads(line) for line in ended.err.splitlines() if line.startswith("{")]
-    assert (record["tool"], record["ending"]) == ("list_segments", "ok")
-    assert datetime.fromisoformat(record["at"]).utcoffset() == timedelta(0)
+    assert not [line for line in ended.err.splitlines() if "list_segments" in line]
+    (record,) = records_in(ledger)
+    assert (record["kind"], record["tool"], record["ending"]) == ("outcome", "list_segments", "ok")
+    assert before <= record["at"] <= time.time()
+
+
+SEND = {"to": "ada@example.com", "identifiers": {"id": "ada-1"}, "transactional_message_id": 1}
+SEEDED = ["Your receipt", "Welcome", "What was new"]
+"""The subjects of the messages that ada-1 has in the sandbox from the start."""
+
+
+def spoilt(folder: Path, kind: str) -> Path:
+    """Return the path of a ledger that cannot be opened."""
+    match kind:
+        case "no folder can be made":
+            (folder / "file").touch()
+            return folder / "file" / "ledger.sqlite3"
+        case "a folder":
+            (folder / "ledger.sqlite3").mkdir()
+        case "no key beside it":
+            (folder / "ledger.sqlite3").write_bytes(b"something else" * 100)
+            (folder / "ledger.sqlite3").chmod(0o600)
+    return folder / "ledger.sqlite3"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("a folder", "not_recorded"),
+        ("no key beside it", "not_recorded"),
+        ("no folder can be made", "writes_stopped"),  # it cannot be seen whether a stop lies there, either
+    ],
+)
+@pytest.mark.parametrize("modern", [False, True], ids=["legacy", "modern"])
+def test_a_write_that_cannot_be_recorded_is_not_sent_and_reading_goes_on(
+    tmp_path: Path, kind: str, code: str, *, modern: bool
+) -> None:
+    ledger = spoilt(tmp_path, kind)
+    with running("--sandbox", "--ledger", str(ledger)) as server:
+        line = server.wait_for("calls cannot be recorded, so nothing is written: ")
+        assert ledger.name in line.replace(str(tmp_path), "")
+        server.handshake()
+        sent = server.call(1, "send_email", SEND, modern=modern)["result"]
+        read = server.call(2, "list_person_messages", {"customer_id": "ada-1"}, modern=modern)["result"]
+        server.close_input()
+        ended = server.end()
+    assert ended.code == 0
+    assert sent["isError"] is True
+    assert sent["structuredContent"]["error"]["code"] == code
+    assert not read.get("isError")
+    subjects = [message["subject"] for message in read["structuredContent"]["messages"]]
+    assert subjects == SEEDED
+    assert "could not be recorded" in read["_meta"][META]["notice"]
+    assert "Traceback" not in ended.err
+
+
+def test_what_cannot_be_recorded_now_is_tried_again_with_the_next_call(tmp_path: Path) -> None:
+    ledger = spoilt(tmp_path, "a folder")
+    with running("--sandbox", "--ledger", str(ledger)) as server:
+        server.handshake()
+        refused = server.call(1, "send_email", SEND, modern=False)["result"]
+        ledger.rmdir()
+        sent = server.call(2, "send_email", SEND, modern=False)["result"]
+        server.close_input()
+        assert server.end().code == 0
+    assert refused["structuredContent"]["error"]["code"] == "not_recorded"
+    assert sent["structuredContent"]["delivery_id"]
+    assert [record["kind"] for record in records_in(ledger)] == ["intent", "outcome"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("level", ["debug", "error"])
-def test_a_write_that_cannot_be_recorded_is_not_sent_and_reading_goes_on(level: str) -> None:
-    send = {"to": "ada@example.com", "identifiers": {"id": "ada-1"}, "transactional_message_id": 1}
+def test_a_standard_error_that_takes_nothing_stops_no_call(tmp_path: Path, level: str) -> None:
+    ledger = tmp_path / "ledger.sqlite3"
     asked = [
-        asked_for("send_email", send, request_id=1),
+        asked_for("send_email", SEND, request_id=1),
         asked_for("list_person_messages", {"customer_id": "ada-1"}, request_id=2),
     ]
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-m", "cio_mcp", "--sandbox", "--log-level", level],
+            [sys.executable, "-m", "cio_mcp", "--sandbox", "--log-level", level, "--ledger", str(ledger)],
             input="".join(json.dumps(request) + "\n" for request in asked),
             stdout=subprocess.PIPE,
             stderr=full,
@@ -113,9 +187,18 @@ def test_a_write_that_cannot_be_recorded_is_not_sent_and_reading_goes_on(level: 
             check=False,  # Python itself ends with 120 when it cannot flush its standard error
         )
     answers = {answer["id"]: answer["result"] for answer in map(json.loads, ended.stdout.splitlines())}
-    assert answers[1]["structuredContent"]["error"]["code"] == "not_recorded"
+    assert answers[1]["structuredContent"]["delivery_id"]
+    assert "notice" not in answers[1]["_meta"][META]
     assert not answers[2].get("isError")
-    assert "Your receipt" in str(answers[2]["structuredContent"]["messages"])
+    assert sorted((record["kind"], record["tool"]) for record in records_in(ledger)) == [
+        ("intent", "send_email"),
+        ("outcome", "list_person_messages"),
+        ("outcome", "send_email"),
+    ]
+
+
+def reads(tool: str) -> bool:
+    return CATALOG[tool].access is Access.READ
 
 
 def asked_for(tool: str, arguments: dict[str, Any], *, request_id: int) -> dict[str, Any]:
@@ -129,14 +212,46 @@ def asked_for(tool: str, arguments: dict[str, Any], *, request_id: int) -> dict[
     return {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
 
 
-def test_records_are_written_whatever_the_log_level() -> None:
-    with running("--sandbox", "--log-level", "error") as server:
+def test_records_are_written_whatever_the_log_level(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.sqlite3"
+    with running("--sandbox", "--log-level", "error", "--ledger", str(ledger)) as server:
         server.handshake()
         server.call(1, "track_event", {"identifier": "ada-1", "name": "seen"}, modern=False)
         server.close_input()
         ended = server.end()
-    records = [json.loads(line) for line in ended.err.splitlines()]
-    assert [(record["record"], record["access"]) for record in records] == [("intent", "write"), ("outcome", "write")]
+    intent, outcome = records_in(ledger)
+    assert (intent["kind"], intent["tool"], intent["access"]) == ("intent", "track_event", "write")
+    assert (outcome["kind"], outcome["ending"], outcome["intent"]) == ("outcome", "ok", intent["seq"])
+    assert ended.err == ""
+
+
+def test_without_a_word_calls_are_recorded_in_the_users_state_directory_where_nobody_else_reads(tmp_path: Path) -> None:
+    with running("serve", env={"CIO_MCP_LEDGER": "", "XDG_STATE_HOME": str(tmp_path)}) as server:
+        server.handshake()
+        server.call(1, "list_segments", modern=False)
+        server.close_input()
+        assert server.end().code == 0
+    ledger = tmp_path / "cio-mcp" / "ledger.sqlite3"
+    (record,) = records_in(ledger)
+    assert (record["tool"], record["ending"], record["code"]) == ("list_segments", "refused", "missing_credential")
+    assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
+    assert stat.S_IMODE(ledger.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("flags", "variable"),
+    [(["--sandbox"], ""), (["--sandbox"], "memory"), (["--ledger", "memory"], ""), ([], "memory")],
+    ids=["the sandbox", "both", "flag", "variable"],
+)
+def test_a_trial_leaves_nothing_on_disk(tmp_path: Path, flags: list[str], variable: str) -> None:
+    with running("serve", *flags, env={"CIO_MCP_LEDGER": variable, "XDG_STATE_HOME": str(tmp_path)}) as server:
+        server.handshake()
+        operation = server.call(1, "list_segments", modern=False)["result"]["_meta"][META]["operation"]
+        known = server.call(2, "get_operation", {"operation": operation}, modern=False)["result"]
+        server.close_input()
+        assert server.end().code == 0
+    assert known["structuredContent"]["tool"] == "list_segments"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
@@ -200,7 +315,9 @@ def test_a_narrowed_server_hides_tools_and_refuses_them_by_name(form: list[str])
         server.handshake()
         listed = server.ask(1, "tools/list")["result"]["tools"]
         called = server.call(2, "create_segment", {"name": "hidden"}, modern=False)["result"]
-    assert {tool["annotations"]["readOnlyHint"] for tool in listed} == {True}
+    # What it closes is a record of this server, and nothing at Customer.io.
+    assert [tool["name"] for tool in listed if not tool["annotations"]["readOnlyHint"]] == ["reconcile_operation"]
+    assert {tool["name"] for tool in listed} == {name for name in CATALOG if reads(name)} | set(OWN_TOOLS)
     assert called["isError"] is True
     assert called["structuredContent"]["error"]["code"] == "not_permitted"
 

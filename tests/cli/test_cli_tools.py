@@ -13,6 +13,7 @@ from cio_mcp.server import build_server
 from cio_mcp.settings import load
 from tests.cli.commands import CLEAN, COMMAND, PROMPTLY, Ended, run, run_unread
 from tests.cli.conftest import Here
+from tests.conftest import OWN_TOOLS
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_the_table_has_every_tool_under_its_area_with_its_permission(table: Ende
         if row:
             seen[row[1]] = (area, row[2])
     expected = {endpoint.name: (endpoint.area, endpoint.permission) for endpoint in CATALOG.values()}
-    assert seen == expected | {"get_rate_budget": ("this server", "read")}
+    assert seen == expected | dict.fromkeys(OWN_TOOLS, ("this server", "read"))
     assert table.out.endswith(f"\n{len(seen)} tools\n")
 
 
@@ -49,10 +50,11 @@ def test_json_is_the_list_as_clients_get_it() -> None:
 
 def test_the_list_is_narrowed_as_the_server_would_narrow_it() -> None:
     read_only = run("tools", "--json", "--read-only", "--areas", "segments,people").json["tools"]
-    assert {tool["annotations"]["readOnlyHint"] for tool in read_only} == {True}
-    assert {tool["name"] for tool in read_only} == {
-        *("list_segments", "get_segment", "count_segment_people", "list_segment_people", "get_rate_budget"),
-    }
+    hints = {tool["name"]: tool["annotations"]["readOnlyHint"] for tool in read_only}
+    reading = {"list_segments", "get_segment", "count_segment_people", "get_segment_used_by", "list_segment_people"}
+    assert set(hints) == reading | set(OWN_TOOLS)
+    # What it closes is a record of this server, and nothing at Customer.io.
+    assert {name for name, reads in hints.items() if not reads} == {"reconcile_operation"}
 
 
 @pytest.mark.parametrize(

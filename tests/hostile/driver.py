@@ -1,6 +1,5 @@
 """Many calls through one MCP client from synchronous tests, and what every answer has to be."""
 
-import json
 import unicodedata
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,8 +14,10 @@ from cio_mcp.cli.wiring import workspace
 from cio_mcp.errors import CioError
 from cio_mcp.server import build_server
 from cio_mcp.settings import load
-from tests.conftest import KEYS, NO_WAITS
+from tests.conftest import KEYS, NO_WAITS, UNGUARDED
+from tests.faults.rig import Unbroken
 from tests.recording import Received, Recorder, Reply
+from tests.told import text_faults
 
 # One call on loopback; it runs out only when something hangs.
 PATIENCE = 30.0
@@ -43,6 +44,7 @@ class Ended:
     is_error: bool
     result: dict[str, Any]
     text: str
+    meta: dict[str, Any]
 
     @property
     def code(self) -> str | None:
@@ -74,6 +76,7 @@ class Driver:
             is_error=bool(result.is_error),
             result=result.structured_content,
             text=content.text,
+            meta=result.meta,
         )
 
     async def _called(self, tool: str, arguments: dict[str, Any]) -> Any:
@@ -91,9 +94,11 @@ def driving(url: str, recorder: Recorder) -> Iterator[Driver]:
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[Client]:
     hosts = {"CUSTOMERIO_TRACK_URL": url, "CUSTOMERIO_APP_URL": url}
-    async with workspace(load({**hosts, **NO_WAITS, **KEYS})) as pipeline:
-        effects = replace(pipeline.delivery.effects, jitter=lambda: 0.0)
-        at_once = replace(pipeline, delivery=replace(pipeline.delivery, effects=effects))
+    async with workspace(load({**hosts, **NO_WAITS, **UNGUARDED, **KEYS})) as pipeline:
+        exchange = pipeline.exchange
+        effects = replace(exchange.delivery.effects, jitter=lambda: 0.0)
+        delivery = replace(exchange.delivery, effects=effects, breakers=Unbroken())
+        at_once = replace(pipeline, exchange=replace(exchange, delivery=delivery))
         async with Client(build_server(at_once)) as client:
             yield client
 
@@ -109,9 +114,7 @@ CODES = frozenset(_codes(CioError))
 
 def faults(ended: Ended) -> list[str]:
     """Say what is wrong with an answer, whatever the call was: it is bounded JSON, carries nothing that breaks."""
-    found = []
-    if ended.text != json.dumps(ended.result, ensure_ascii=False, separators=(",", ":"), allow_nan=False):
-        found.append("the text is not the compact JSON of the result")
+    found = text_faults(ended.text, ended.result, is_error=ended.is_error, meta=ended.meta)
     if len(ended.text.encode()) > RESULT_BYTES:
         found.append(f"the result has {len(ended.text.encode()):,} bytes")
     found += [f"{leaf[:60]!a} would break or hide something" for leaf in texts(ended.result) if is_unsafe(leaf)]

@@ -198,7 +198,7 @@ def unlisted() -> list[str]:
         f"{tool}.{name}"
         for tool, endpoint in CATALOG.items()
         for name, shape in properties(endpoint).items()
-        if name not in endpoint.in_path
+        if name not in (*endpoint.in_path, *endpoint.controls)
         and shape.get("type") != "boolean"
         and _LOOKS_LIKE_ONE.search(name)
         and not _places(tool, name)

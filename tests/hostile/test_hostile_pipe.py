@@ -12,10 +12,11 @@ from mcp import Client, StdioServerParameters
 
 from tests.cli.commands import CLEAN, ENVELOPE, PROMPTLY, Running
 from tests.cli.commands import running as running_command
-from tests.conftest import KEYS, NO_WAITS
+from tests.conftest import KEYS, NO_WAITS, UNGUARDED
 from tests.hostile.identifier_corpus import CORPUS
 from tests.hostile.reply_corpus import BODIES, ERROR_BODIES, JSON_TYPE, PLANTED, UNREADABLE, bomb
 from tests.recording import Recorder, Reply, running
+from tests.told import text_faults
 
 both_eras = pytest.mark.parametrize("modern", [False, True], ids=["legacy", "modern"])
 PATIENCE = 30
@@ -26,7 +27,7 @@ def upstream() -> Iterator[tuple[Recorder, dict[str, str]]]:
     """Yield a recording Customer.io and the variables that lead to it."""
     recorder = Recorder()
     with running(recorder) as url:
-        yield recorder, {"CUSTOMERIO_TRACK_URL": url, "CUSTOMERIO_APP_URL": url, **NO_WAITS, **KEYS}
+        yield recorder, {"CUSTOMERIO_TRACK_URL": url, "CUSTOMERIO_APP_URL": url, **NO_WAITS, **UNGUARDED, **KEYS}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,9 @@ def recorder(upstream: tuple[Recorder, dict[str, str]]) -> Recorder:
 def outcome(server: Running, tool: str, arguments: dict[str, Any], *, modern: bool) -> dict[str, Any]:
     """Call a tool; `Running` checks that the next line is the answer, so nothing else may be written."""
     result: dict[str, Any] = server.call(1, tool, arguments, modern=modern)["result"]
-    assert json.loads(result["content"][0]["text"]) == result["structuredContent"]
+    is_error = bool(result.get("isError"))
+    data = result["structuredContent"]
+    assert not text_faults(result["content"][0]["text"], data, is_error=is_error, meta=result["_meta"])
     return result
 
 
@@ -58,7 +61,8 @@ def test_planted_texts_reach_the_client_as_one_line_of_json(
     for planted in PLANTED:
         recorder.default = Reply(body=b'{"name":%s,%s:1}' % ((planted.written.encode(),) * 2))
         shown = planted.shown
-        expected = {"name": shown} | {shown: 1}
+        # A member that would pass for one of ours is kept apart from them.
+        expected = {"name": shown} | {{"_cut": "customerio_cut"}.get(shown, shown): 1}
         assert outcome(server, "get_segment", {"segment_id": 1}, modern=modern)["structuredContent"] == expected
 
 

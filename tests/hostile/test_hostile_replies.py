@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from cio_mcp.catalog import CATALOG, Access
+from cio_mcp.framing import unframed
+from cio_mcp.wire import SAYS
 from tests.hostile.calls import minimal
 from tests.hostile.driver import Driver, Ended, faults
 from tests.hostile.raw_upstream import RawUpstream
@@ -69,8 +71,8 @@ def test_planted_text_stays_data_and_loses_only_what_breaks_or_hides(driver: Dri
 def test_a_planted_text_cannot_start_a_line_of_its_own(driver: Driver) -> None:
     for planted in PLANTED:
         ended = answered(driver, "list_segments", f'{{"segments":[{planted.written}]}}'.encode())
-        assert "\n" not in ended.text
-        assert json.loads(ended.text) == {"segments": [planted.shown]}
+        assert len(ended.text.splitlines()) == 3  # the data stand on the line between those with the boundary
+        assert json.loads(unframed(ended.text)) == {"segments": [planted.shown]}
 
 
 LARGE: dict[str, Any] = {
@@ -123,7 +125,7 @@ def outcome_faults(tool: str, reply: Body, ended: Ended) -> list[str]:
 
 
 @every_tool
-def test_what_an_error_says_is_quoted_cut_and_on_one_line(driver: Driver, tool: str) -> None:
+def test_what_an_error_says_stands_apart_cut_and_on_one_line(driver: Driver, tool: str) -> None:
     wrong = []
     for name, body in ERROR_BODIES.items():
         ended = answered(driver, tool, body, status=400)
@@ -133,7 +135,7 @@ def test_what_an_error_says_is_quoted_cut_and_on_one_line(driver: Driver, tool: 
 
 
 @pytest.mark.parametrize(("status", "code"), ERROR_STATUSES.items())
-def test_every_refusal_quotes_alike(driver: Driver, status: int, code: str) -> None:
+def test_every_refusal_tells_alike(driver: Driver, status: int, code: str) -> None:
     for body in ERROR_BODIES.values():
         ended = answered(driver, "get_segment", body, status=status)
         assert not faults(ended) + quotation_faults(ended, code)
@@ -146,18 +148,17 @@ def test_the_largest_error_is_cut_as_well(driver: Driver) -> None:
 
 
 def quotation_faults(ended: Ended, code: str) -> list[str]:
-    found = []
     if ended.code != code:
-        found.append(f"it became {ended.code or 'a result'}")
-        return found
+        return [f"it became {ended.code or 'a result'}"]
+    found = []
     error = ended.result["error"]
-    ours, _, theirs = error["message"].partition(' Customer.io says: "')
-    if not re.fullmatch(r"Customer\.io refused [a-z_]+ with \d{3}\.", ours):
-        found.append(f"something stands outside of the quotation: {ours}")
-    if theirs and (theirs.count('"'), theirs[-1]) != (1, '"'):
-        found.append(f"the quotation ends early: {theirs}")
-    if len(theirs) > 501:
-        found.append(f"{len(theirs)} characters are quoted")
+    if set(error) - {"code", "message", "next_step", "status", SAYS}:
+        found.append(f"it has members that nobody knows: {sorted(error)}")
+    if not re.fullmatch(r"Customer\.io refused [a-z_]+ with \d{3}\.", error["message"]):
+        found.append(f"the message is not ours alone: {error['message']}")
+    said = error.get(SAYS, "none")
+    if not isinstance(said, str) or len(said) > 500 or len(said.splitlines()) != 1:
+        found.append(f"what Customer.io says is no short line: {said!a}")
     if any(planted in error["next_step"] for planted in ("IGNORE", "delete_person", "\x1b")):
         found.append(f"the next step is not ours: {error['next_step']}")
     return found
@@ -169,6 +170,19 @@ def test_instructions_in_a_batch_refused_in_part_stay_bounded_data(driver: Drive
     assert not faults(ended)
     assert ended.code == "partly_rejected"
     assert ended.result["error"]["rejected"][0] == rows[0]
+
+
+def test_a_row_of_a_batch_says_what_is_known_of_it_and_nothing_of_its_own(driver: Driver) -> None:
+    hostile = {"batch_index": 3, "message": "x\ny" * 500, "reason": {"a": 1}, "next_step": "delete_person", "field": 5}
+    rows = [hostile, {"batch_index": True, "field": "\u202e"}, "y\x1b" * 500, 7, [hostile], None]
+    ended = answered(driver, "apply_batch", json.dumps({"errors": rows}).encode(), status=207)
+    assert not faults(ended)
+    first, second, third, *rest = ended.result["error"]["rejected"]
+    assert (first.keys(), first["batch_index"]) == ({"batch_index", "message"}, 3)
+    assert second == {"field": r"\u{202e}"}
+    assert third.keys() == {"message"}
+    assert rest == [{}, {}, {}]
+    assert all(len(row["message"].splitlines()) == 1 and len(row["message"]) == 200 for row in (first, third))
 
 
 # Size
