@@ -248,7 +248,9 @@ class Delivery:
         outcome = await (brought_to_its_end(exchange) if job.writes else exchange())
         course.status = outcome.status
         if isinstance(outcome, Undelivered) and job.writes and not outcome.fault.is_refusal:
-            course.doubt = outcome
+            # What was lost may still arrive, whatever a later attempt is told.
+            lost = course.doubt is not None and course.doubt.fault is Fault.LOST
+            course.doubt = course.doubt if lost else outcome
         course.unsettled = isinstance(outcome, Undelivered) and course.doubt is not None
         return outcome
 

@@ -42,7 +42,7 @@ _REFUSALS = (
 def ending_of(endpoint: Endpoint, course: Course, error: CioError | None) -> Ending:
     """Return how a call ended that came to an answer or an error."""
     match error:
-        case None:
+        case None | PartlyRejected():  # what was not refused took effect; the code stands beside it
             return Ending.OK
         case ConfirmationNeeded() | ApprovalNeeded():
             return Ending.PLANNED

@@ -12,7 +12,7 @@ from cio_mcp.catalog.fields import Ulid, WholeNumber
 from cio_mcp.catalog.json_values import JsonObject
 from cio_mcp.catalog.params import Params
 from cio_mcp.delivery import Course
-from cio_mcp.errors import InvalidArguments, NoSuchOperation, NotFound, NotRecorded
+from cio_mcp.errors import InvalidArguments, NoSuchOperation, NotFound, NotRecorded, PartlyRejected
 from cio_mcp.exchange import Exchange
 from cio_mcp.ledger.terms import Ending, Ledger, Operation, Unrecorded
 from cio_mcp.native import Answer as Answering
@@ -102,6 +102,8 @@ _NEXT: Mapping[Ending | None, str] = {
 
 def _next_step(operation: Operation) -> str:
     ending = operation.outcome.ending if operation.outcome else None
+    if operation.outcome and operation.outcome.code == PartlyRejected.code:
+        return "Some items took effect and some were refused: its answer named those to be mended and sent again."
     if ending is not Ending.UNKNOWN:
         return _NEXT[ending]
     if operation.settled_by:

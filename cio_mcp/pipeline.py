@@ -193,7 +193,8 @@ class Pipeline:
         )
         params = params.minted(self.exchange.mint)
         terms = Terms(
-            repeat_within=self.repeat_window if endpoint.sends and not controls.allow_repeat else 0,
+            repeat_within=self.repeat_window if endpoint.sends else 0,
+            repeat_allowed=bool(controls.allow_repeat),
             caps=decision.caps,
             confirmation=passage.confirmation,
             binding=passage.binding,

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from cio_mcp.ledger.operations import operation_of
-from cio_mcp.ledger.terms import Cap, Ending, Intent, Operation, Overspent, Repeated
+from cio_mcp.ledger.terms import Cap, Ending, Intent, Operation, Overspent, Repeated, Terms
 
 # An operation that is open or unknown may have reached its recipients, so it counts.
 _NOTHING_SENT = ", ".join(f"'{each}'" for each in (Ending.FAILED, Ending.REFUSED, Ending.PLANNED, Ending.CANCELLED))
@@ -21,11 +21,16 @@ WHERE principal = ? AND workspace = ? AND recipients > 0 AND tick > ?
 """
 
 
-def check_repeat(connection: sqlite3.Connection, intent: Intent, within: float, tick: float) -> None:
+def check_repeat(connection: sqlite3.Connection, intent: Intent, terms: Terms, tick: float) -> None:
     """Raise Repeated if the same call may have taken effect: within the time, or whenever nobody knows."""
-    found = earlier(connection, intent.fingerprint, within, tick)
-    if found is not None:
+    found = earlier(connection, intent.fingerprint, terms.repeat_within, tick)
+    if found is not None and not (terms.repeat_allowed and is_looked_for(found)):
         raise Repeated(found)
+
+
+def is_looked_for(earlier: Operation) -> bool:
+    """Say whether somebody knows how an operation ended, or has tried to find out."""
+    return earlier.outcome is not None and (earlier.outcome.ending is not Ending.UNKNOWN or bool(earlier.settled_by))
 
 
 def earlier(connection: sqlite3.Connection, fingerprint: str, within: float, tick: float) -> Operation | None:

@@ -117,7 +117,7 @@ class SqliteLedger:
             if stopped:
                 raise stopped
             moment = self._advance(connection)
-            admission.check_repeat(connection, intent, terms.repeat_within, moment.tick)
+            admission.check_repeat(connection, intent, terms, moment.tick)
             admission.check_caps(connection, intent, terms.caps, moment.tick)
             if terms.confirmation is not None:
                 confirmations.spend(connection, terms.confirmation, terms.binding, moment)

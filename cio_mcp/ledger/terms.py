@@ -75,6 +75,8 @@ class Terms:
     """
 
     repeat_within: float = 0.0
+    repeat_allowed: bool = False
+    """The repeat is meant: only one whose outcome nobody knows, and nobody looked for, still holds it back."""
     caps: Sequence[Cap] = ()
     confirmation: str | None = None
     binding: str = ""
