@@ -11,7 +11,7 @@ and a model can pass a token on by itself. Only the operator's approval is out o
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from cio_mcp import gate
+from cio_mcp import gate, refusals
 from cio_mcp.catalog.endpoint import Endpoint
 from cio_mcp.catalog.params import Params
 from cio_mcp.consent import Person, Question, Reply
@@ -164,7 +164,7 @@ class Gatekeeper:
             kept = None  # another's is as unknown as one that never was
         why = gate.unusable(kept, binding, self.now())
         if kept is None or why:
-            raise _unusable(why)
+            raise refusals.unusable(why)
         plan = await subject.plan()
         target = self._target(plan)
         if what := gate.drifted(kept, audience=plan.survey.audience, target=target):
@@ -180,7 +180,7 @@ class Gatekeeper:
         try:
             await self.ledger.decide(handle, State.APPROVED, level)
         except Unusable as error:  # somebody else was faster with the same confirmation
-            raise _unusable(error.why) from None
+            raise refusals.unusable(error.why) from None
 
     async def _reject(self, handle: str, binding: str) -> None:
         kept = await self.ledger.confirmation(handle)
@@ -223,13 +223,6 @@ class Gatekeeper:
         )
         await self.ledger.ask(kept)
         return kept
-
-
-def _unusable(why: str) -> NotConfirmed:
-    return NotConfirmed(
-        f"This confirmation {why}. Nothing was sent.",
-        next_step="Make the call without it: it answers with a plan and a new confirmation.",
-    )
 
 
 def _declined(subject: Subject) -> NotConfirmed:

@@ -35,6 +35,9 @@ from cio_mcp.policy import Decision, Policy
 from cio_mcp.recollection import Recollection
 from cio_mcp.scrub import one_line
 
+READ_LIVE = wire.THEIRS | {"plan"}
+"""Members of a result or an error that hold what was read from Customer.io."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
@@ -48,7 +51,7 @@ class Finished:
     @property
     def from_outside(self) -> bool:
         """Whether it may hold what others wrote."""
-        return self.course.credential is not None
+        return self.course.credential is not None or not READ_LIVE.isdisjoint(self.data)
 
     def meta(self) -> dict[str, Any]:
         """Return what the server says about the call, beside its result."""
@@ -211,9 +214,7 @@ class Pipeline:
         if not call.endpoint.sends:
             return
         earlier = await self.ledger.earlier(fingerprint, self.repeat_window)
-        # To send what may have been sent is no slip of a model's to make: somebody must have looked first.
-        unlooked = earlier and earlier.outcome and earlier.outcome.ending is Ending.UNKNOWN and not earlier.settled_by
-        if earlier and (unlooked or not allow_repeat):
+        if earlier and not (allow_repeat and earlier.is_looked_for):
             raise Repeated(earlier)
 
     async def _sent(self, call: _Call, params: Params) -> dict[str, Any]:
@@ -243,7 +244,7 @@ class Pipeline:
     def _withheld(self, endpoint: Endpoint, error: CioError) -> CioError:
         """Take personal data out of what an error tells of Customer.io."""
         if mask := self.policy.mask(endpoint):
-            told = {name: value for name, value in error.details.items() if name in wire.THEIRS or name == "plan"}
+            told = {name: value for name, value in error.details.items() if name in READ_LIVE}
             error.details |= privacy.masked(told, mask)
         return error
 

@@ -19,12 +19,17 @@ def refused(endpoint: Endpoint, refusal: Refusal | Unrecorded, *, now: float, pr
         case Overspent():
             return _overspent(endpoint, refusal)
         case Unusable():
-            return NotConfirmed(
-                f"This confirmation {refusal.why}. Nothing was sent.",
-                next_step="Make the call without it: it answers with a plan and a new confirmation.",
-            )
+            return unusable(refusal.why)
         case _:
             return unrecorded(endpoint)
+
+
+def unusable(why: str) -> NotConfirmed:
+    """Return the error of a confirmation that cannot be used; `why` completes "this confirmation …"."""
+    return NotConfirmed(
+        f"This confirmation {why}. Nothing was sent.",
+        next_step="Make the call without it: it answers with a plan and a new confirmation.",
+    )
 
 
 def unrecorded(endpoint: Endpoint) -> NotRecorded:

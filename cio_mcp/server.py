@@ -19,9 +19,8 @@ from cio_mcp.catalog.endpoint import Access, Endpoint, Repeat
 from cio_mcp.errors import CioError
 from cio_mcp.framing import BOUNDARY_BYTES, boundary, framed
 from cio_mcp.native import Answered, NativeTool
-from cio_mcp.pipeline import Pipeline
+from cio_mcp.pipeline import READ_LIVE, Pipeline
 from cio_mcp.shaping import Paging, bounded, compact
-from cio_mcp.wire import THEIRS
 
 META = "cio-mcp/call"
 """Under this key of a result's `_meta` stands what the server says about the call (MCP, "_meta": prefix/name)."""
@@ -104,8 +103,8 @@ class Face:
 
 def _failed(told: dict[str, Any], meta: dict[str, Any]) -> types.CallToolResult:
     """Return an error; what Customer.io said of it stands in a frame after our own words."""
-    ours = {name: value for name, value in told["error"].items() if name not in THEIRS}
-    theirs = {name: value for name, value in told["error"].items() if name in THEIRS}
+    ours = {name: value for name, value in told["error"].items() if name not in READ_LIVE}
+    theirs = {name: value for name, value in told["error"].items() if name in READ_LIVE}
     own_words = compact(told | {"error": ours})
     return _result(told, _framed(theirs, after=own_words) if theirs else own_words, meta, is_error=True)
 

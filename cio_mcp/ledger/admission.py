@@ -24,13 +24,8 @@ WHERE principal = ? AND workspace = ? AND recipients > 0 AND tick > ?
 def check_repeat(connection: sqlite3.Connection, intent: Intent, terms: Terms, tick: float) -> None:
     """Raise Repeated if the same call may have taken effect: within the time, or whenever nobody knows."""
     found = earlier(connection, intent.fingerprint, terms.repeat_within, tick)
-    if found is not None and not (terms.repeat_allowed and is_looked_for(found)):
+    if found is not None and not (terms.repeat_allowed and found.is_looked_for):
         raise Repeated(found)
-
-
-def is_looked_for(earlier: Operation) -> bool:
-    """Say whether somebody knows how an operation ended, or has tried to find out."""
-    return earlier.outcome is not None and (earlier.outcome.ending is not Ending.UNKNOWN or bool(earlier.settled_by))
 
 
 def earlier(connection: sqlite3.Connection, fingerprint: str, within: float, tick: float) -> Operation | None:

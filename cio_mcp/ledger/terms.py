@@ -127,6 +127,14 @@ class Operation:
     settled_by: str = ""
     """How an unknown outcome became known, or was looked for in vain."""
 
+    @property
+    def is_looked_for(self) -> bool:
+        """Whether somebody knows how it ended, or has tried to find out.
+
+        To send again what may have been sent is no slip of a model's to make: somebody must have looked first.
+        """
+        return self.outcome is not None and (self.outcome.ending is not Ending.UNKNOWN or bool(self.settled_by))
+
 
 class Unrecorded(OSError):
     """The ledger cannot be written, so nothing that must be recorded may happen; the text names file and cause."""
