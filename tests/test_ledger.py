@@ -4,7 +4,7 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,8 +44,9 @@ Recorded = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 @pytest.fixture
-def ledger() -> MemoryLedger:
-    return MemoryLedger()
+def ledger() -> Iterator[MemoryLedger]:
+    with closing(MemoryLedger()) as ledger:
+        yield ledger
 
 
 @pytest.fixture
@@ -530,8 +531,7 @@ async def test_a_call_that_waited_for_its_limit_in_vain_is_refused_on_the_record
     assert not {"intent", "attempts", "status"} & refused.keys()
 
 
-async def test_every_write_of_the_catalogue_leaves_an_intent_and_no_read_does() -> None:
-    ledger = MemoryLedger()
+async def test_every_write_of_the_catalogue_leaves_an_intent_and_no_read_does(ledger: MemoryLedger) -> None:
     wide = {f"CIO_MCP_LIMIT_{name}": "1000/1" for name in ("APP", "EMAIL", "TRANSACTIONAL", "BROADCAST", "TRACK")}
     settings = load({"CIO_MCP_SANDBOX": "true", "CIO_MCP_CONFIRM": "off", "CIO_MCP_REPEAT_WINDOW": "0", **wide})
     async with workspace(settings, ledger) as pipeline, Client(build_server(pipeline)) as client:

@@ -1,21 +1,22 @@
 """Reading a ledger without changing it: what the audit commands ask."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from cio_mcp.ledger import chain
+from cio_mcp.ledger import chain, spending
 from cio_mcp.ledger.chain import Fault, Flaw, Keys, Link, Record, Verdict
-from cio_mcp.ledger.entries import CARRIED, ENDS, INTENT, base, rows
+from cio_mcp.ledger.entries import CARRIED, ENDS, INTENT, base, filed, rows
+from cio_mcp.ledger.pen import Connection
 
-_MISLAID = "SELECT seq FROM records WHERE operation IS NOT json_extract(body, '$.operation') ORDER BY seq LIMIT 1"
+SEARCHED = 2_000
+"""Records: who asks for the last calls of one agent does not have all of them read."""
 # What the table repeats of an intent, and what a record means that does not say it.
 _INDEXED = {"principal": "local", "workspace": "", "fingerprint": "", "recipients": 0, "tick": None}
 
 
-def records(connection: sqlite3.Connection, after: int = 0, limit: int | None = None) -> Iterator[Record]:
+def records(connection: Connection, after: int = 0, limit: int | None = None) -> Iterator[Record]:
     """Yield the records after a number, unverified."""
     for count, row in enumerate(rows(connection, after)):
         if limit is not None and count >= limit:
@@ -23,14 +24,21 @@ def records(connection: sqlite3.Connection, after: int = 0, limit: int | None = 
         yield json.loads(row.body)
 
 
-def mentioning(connection: sqlite3.Connection, mark: str) -> Iterator[Record]:
+def of_principal(connection: Connection, principal: str, limit: int, until: int) -> list[Record]:
+    """Return the newest records of one principal among the last `SEARCHED` up to a number, the newest first."""
+    found = [each for each in records(connection, max(0, until - SEARCHED)) if each.get("principal") == principal]
+    return found[: -limit - 1 : -1]
+
+
+def mentioning(connection: Connection, mark: str) -> Iterator[Record]:
     """Yield the records in which a text stands, unverified."""
-    with closing(connection.execute("SELECT body FROM records WHERE instr(body, ?) ORDER BY seq", (mark,))) as found:
+    like = (f"%{mark}%",)  # in a mark nothing stands for other characters
+    with closing(connection.execute("SELECT body FROM records WHERE body LIKE ? ORDER BY seq", like)) as found:
         for (body,) in found:
             yield json.loads(body)
 
 
-def verify(connection: sqlite3.Connection, keys: Keys, noted: Link | None = None) -> Verdict:
+def verify(connection: Connection, keys: Keys, noted: Link | None = None) -> Verdict:
     """Verify the chain, and that the tables decisions are made from say what the records say."""
     verdict = chain.verify(rows(connection), keys.chain, base=base(connection), noted=noted)
     if verdict.fault:
@@ -42,17 +50,16 @@ def verify(connection: sqlite3.Connection, keys: Keys, noted: Link | None = None
 class _Index:
     """The table of operations beside a verified chain."""
 
-    connection: sqlite3.Connection
+    connection: Connection
     verdict: Verdict
 
     def fault(self) -> Fault | None:
         """Return the first record that the tables contradict."""
-        mislaid = self.connection.execute(_MISLAID).fetchone()
-        if mislaid:
-            return Fault(Flaw.INDEX, mislaid[0], f"record {mislaid[0]} is kept under another operation than its own")
         begun = ended = 0
-        for row in rows(self.connection):
+        for row, operation in filed(self.connection):
             record = json.loads(row.body)
+            if operation != record.get("operation"):
+                return Fault(Flaw.INDEX, row.seq, f"record {row.seq} is kept under another operation than its own")
             if record["kind"] in (INTENT, CARRIED, *ENDS):
                 told = self._told(record)
                 if told is None:
@@ -80,17 +87,23 @@ class _Index:
 
     def _row(self, operation: str) -> Record | None:
         found = self.connection.execute("SELECT * FROM operations WHERE operation = ?", (operation,))
-        names = [column[0] for column in found.description]
         values = found.fetchone()
+        names = [column[0] for column in found.description]
         return dict(zip(names, values, strict=True)) if values else None
 
     def _strangers(self, begun: int, ended: int) -> Fault | None:
         """Return a fault if the table holds beginnings or ends that no record tells of, as after a cut tail."""
         (rows_held, ends, unlike) = self.connection.execute(
-            "SELECT COUNT(*), COUNT(outcome_seq), COALESCE(SUM((ending IS NULL) <> (outcome_seq IS NULL)), 0) "
-            "FROM operations"
+            "SELECT COUNT(*), COUNT(outcome_seq), "
+            "COUNT(CASE WHEN (ending IS NULL) <> (outcome_seq IS NULL) THEN 1 END) FROM operations"
         ).fetchone()
         if (rows_held, ends, unlike) == (begun, ended, 0):
-            return None
+            return self._totals()
         text = "operations are kept that no record tells of: the end of the chain was cut, or the table changed"
+        return Fault(Flaw.INDEX, self.verdict.head.seq + 1, text)
+
+    def _totals(self) -> Fault | None:
+        if spending.is_true(self.connection):
+            return None
+        text = "the totals of what was sent are not those of the records: the table was changed"
         return Fault(Flaw.INDEX, self.verdict.head.seq + 1, text)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # Linux, random(4)
 
@@ -74,6 +75,46 @@ class Moment:
     def now(self) -> float:
         """Seconds since 1970."""
         return self.reading.now
+
+
+class Ages(Protocol):
+    """Where the ages of operations are told from."""
+
+    def since(self, *, tick: float, started_at: float, process: str, boot: str) -> tuple[float, bool]:
+        """Return the seconds since something, and whether they are just so many or at least so many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A moment of a ledger whose ticks one clock counts for everybody: every age is known."""
+
+    moment: Moment
+
+    def since(self, *, tick: float, started_at: float, process: str, boot: str) -> tuple[float, bool]:
+        """Return the seconds since something."""
+        del started_at, process, boot
+        return max(0.0, self.moment.tick - tick), True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vantage:
+    """A process that looks back at a moment: its name, the start of the machine it runs in, and seconds at both."""
+
+    moment: Moment
+    process: str
+    ran: float
+    """Seconds that have passed since anything of another process or of another start of the machine, at least."""
+
+    def since(self, *, tick: float, started_at: float, process: str, boot: str) -> tuple[float, bool]:
+        """Return the seconds since something, and whether they are just so many or at least so many."""
+        reading = self.moment.reading
+        if process == self.process:
+            return max(0.0, reading.now - started_at), True
+        passed = max(0.0, self.moment.tick - tick)
+        if boot and boot == reading.boot:
+            return passed, True
+        return min(passed, self.ran), False
 
 
 def read(now: Callable[[], float], boot: Boot | None) -> Reading:

@@ -2,10 +2,10 @@
 
 import hmac
 import json
-import sqlite3
 from typing import Any, Final
 
 from cio_mcp.ledger.clock import Moment
+from cio_mcp.ledger.pen import Connection
 from cio_mcp.ledger.terms import Confirmation, NotConfirmed, State
 
 FORGOTTEN_AFTER: Final = 86_400.0
@@ -15,7 +15,7 @@ _Row = dict[str, Any]
 _COLUMNS = "handle, operation, binding, state, decided_by, expires_at, facts, plan, until_tick, boot"
 
 
-def keep(connection: sqlite3.Connection, confirmation: Confirmation, moment: Moment) -> None:
+def keep(connection: Connection, confirmation: Confirmation, moment: Moment) -> None:
     """Keep a confirmation that was asked for now, and drop what is long past."""
     forget(connection, moment)
     connection.execute(
@@ -35,7 +35,7 @@ def keep(connection: sqlite3.Connection, confirmation: Confirmation, moment: Mom
     )
 
 
-def forget(connection: sqlite3.Connection, moment: Moment) -> None:
+def forget(connection: Connection, moment: Moment) -> None:
     """Drop confirmations that are long past, and plans that nobody needs to read any more: they name people."""
     connection.execute("DELETE FROM confirmations WHERE until_tick < ?", (moment.tick - FORGOTTEN_AFTER,))
     connection.execute(
@@ -43,25 +43,25 @@ def forget(connection: sqlite3.Connection, moment: Moment) -> None:
     )
 
 
-def by_handle(connection: sqlite3.Connection, handle: str) -> Confirmation | None:
+def by_handle(connection: Connection, handle: str) -> Confirmation | None:
     """Return a confirmation, whatever its state."""
     found = _select(connection, "handle = ?", handle)
     return _confirmation(found[0]) if found else None
 
 
-def by_binding(connection: sqlite3.Connection, binding: str, moment: Moment) -> Confirmation | None:
+def by_binding(connection: Connection, binding: str, moment: Moment) -> Confirmation | None:
     """Return the newest of a binding that can still be decided, used or told as rejected."""
     found = _select(connection, "binding = ? AND state <> 'spent'", binding)
     return next((_confirmation(row) for row in found if _lives(row, moment)), None)
 
 
-def for_operator(connection: sqlite3.Connection, moment: Moment) -> list[Confirmation]:
+def for_operator(connection: Connection, moment: Moment) -> list[Confirmation]:
     """Return those that wait for a person to read their plan, the newest first."""
     found = _select(connection, "state = ? AND plan IS NOT NULL", State.WAITING)
     return [_confirmation(row) for row in found if _lives(row, moment)]
 
 
-def decide(connection: sqlite3.Connection, handle: str, state: State, by: str, moment: Moment) -> Confirmation:
+def decide(connection: Connection, handle: str, state: State, by: str, moment: Moment) -> Confirmation:
     """Approve or reject one that waits; raises NotConfirmed for any other."""
     if state not in (State.APPROVED, State.REJECTED):
         raise ValueError(f"nobody can decide that a confirmation is {state}")
@@ -69,7 +69,7 @@ def decide(connection: sqlite3.Connection, handle: str, state: State, by: str, m
     return _change(connection, handle, state, by)
 
 
-def spend(connection: sqlite3.Connection, handle: str, binding: str, moment: Moment) -> Confirmation:
+def spend(connection: Connection, handle: str, binding: str, moment: Moment) -> Confirmation:
     """Use an approved confirmation for the call it was asked for, once; raises NotConfirmed."""
     row = _wanted(connection, handle)
     if not hmac.compare_digest(str(row["binding"]).encode(), binding.encode()):
@@ -97,7 +97,7 @@ def _lives(row: _Row, moment: Moment) -> bool:
     return bool(same_boot and moment.tick < row["until_tick"] and moment.now < row["expires_at"])
 
 
-def _change(connection: sqlite3.Connection, handle: str, state: State, by: str) -> Confirmation:
+def _change(connection: Connection, handle: str, state: State, by: str) -> Confirmation:
     """Change the state; the plan has been read, and names people."""
     connection.execute(
         "UPDATE confirmations SET state = ?, decided_by = ?, plan = NULL WHERE handle = ?", (state, by, handle)
@@ -105,22 +105,23 @@ def _change(connection: sqlite3.Connection, handle: str, state: State, by: str) 
     return _confirmation(_wanted(connection, handle))
 
 
-def _wanted(connection: sqlite3.Connection, handle: str) -> _Row:
+def _wanted(connection: Connection, handle: str) -> _Row:
     found = _select(connection, "handle = ?", handle)
     if not found:
         raise NotConfirmed("is not one of ours")
     return found[0]
 
 
-def _select(connection: sqlite3.Connection, condition: str, value: str) -> list[_Row]:
+def _select(connection: Connection, condition: str, value: str) -> list[_Row]:
     if not value.isascii():
         return []  # ours are; and text that is no Unicode would be refused as an error
     found = connection.execute(
         f"SELECT {_COLUMNS} FROM confirmations WHERE {condition} ORDER BY id DESC",  # noqa: S608 - constants only
         (value,),
     )
+    rows = found.fetchall()
     names = [column[0] for column in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _confirmation(row: _Row) -> Confirmation:

@@ -1,12 +1,12 @@
 """Records as they stand in the chain, and as the values they tell of."""
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
 from cio_mcp.ledger.chain import Link, Record, Row, linked
 from cio_mcp.ledger.clock import Moment, Reading
+from cio_mcp.ledger.pen import Connection, Pen
 from cio_mcp.ledger.terms import Ending, Intent, Outcome
 
 INTENT = "intent"
@@ -26,34 +26,41 @@ _EMPTY = {
 }
 
 
-def append(connection: sqlite3.Connection, key: bytes, at: float, kind: str, members: Mapping[str, Any]) -> Link:
+def append(pen: Pen, at: float, kind: str, members: Mapping[str, Any]) -> Link:
     """Write a record at the end of the chain; `at` is in seconds since 1970."""
-    row = linked(key, head(connection), {**members, "kind": kind, "at": round(at, 3)})
-    connection.execute(
+    before = pen.head or head(pen.connection)
+    row = linked(pen.key, before, {**members, "kind": kind, "at": round(at, 3)})
+    pen.connection.execute(
         "INSERT INTO records VALUES (?, ?, ?, ?)", (row.seq, members.get("operation"), row.body, row.mac)
     )
-    return Link(row.seq, row.mac)
+    pen.head = Link(row.seq, row.mac)
+    return pen.head
 
 
-def head(connection: sqlite3.Connection) -> Link:
+def head(connection: Connection) -> Link:
     """Return the end of the chain."""
     found = connection.execute("SELECT seq, mac FROM records ORDER BY seq DESC LIMIT 1").fetchone()
     return Link(*found) if found else base(connection)
 
 
-def base(connection: sqlite3.Connection) -> Link:
+def base(connection: Connection) -> Link:
     """Return the link after which the records begin, as the ledger claims it."""
     seq, mac = connection.execute("SELECT seq, mac FROM base").fetchone()
     return Link(seq, mac)
 
 
-def rows(connection: sqlite3.Connection, after: int = 0) -> Iterator[Row]:
+def rows(connection: Connection, after: int = 0) -> Iterator[Row]:
     """Yield the records after a number, as they are stored."""
+    return (row for row, _ in filed(connection, after))
+
+
+def filed(connection: Connection, after: int = 0) -> Iterator[tuple[Row, str | None]]:
+    """Yield the records after a number, and the operation under which each is kept."""
     while True:
         found = connection.execute(
-            "SELECT seq, body, mac FROM records WHERE seq > ? ORDER BY seq LIMIT ?", (after, _AT_ONCE)
+            "SELECT seq, body, mac, operation FROM records WHERE seq > ? ORDER BY seq LIMIT ?", (after, _AT_ONCE)
         ).fetchall()
-        yield from (Row(*row) for row in found)
+        yield from ((Row(*row), operation) for *row, operation in found)
         if len(found) < _AT_ONCE:
             return
         after = found[-1][0]
@@ -76,13 +83,13 @@ def outcome_of(record: Record) -> Outcome:
     return Outcome(**{**members, "ending": Ending(members["ending"])})
 
 
-def last_moment(connection: sqlite3.Connection) -> Moment:
+def last_moment(connection: Connection) -> Moment:
     """Return the moment from which the ledger's time is counted."""
     tick, now, uptime, boot = connection.execute("SELECT tick, now, uptime, boot FROM clock").fetchone()
     return Moment(tick=tick, reading=Reading(now=now, uptime=uptime, boot=boot))
 
 
-def keep_moment(connection: sqlite3.Connection, moment: Moment) -> None:
+def keep_moment(connection: Connection, moment: Moment) -> None:
     """Count the ledger's time from this moment on."""
     reading = moment.reading
     connection.execute(

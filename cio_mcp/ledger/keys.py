@@ -1,4 +1,4 @@
-"""The key file beside a ledger: 32 random bytes, made once."""
+"""The key of a ledger: in a file beside it, 32 random bytes, made once; or derived from a secret that is given."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,22 @@ from cio_mcp.ledger.place import key_path
 from cio_mcp.ledger.private_files import check_private, publish, temporary_beside, write_new
 from cio_mcp.ledger.terms import Unrecorded
 
+_SECRET_CHARACTERS = 32
+"""As many as the bytes of a key that is made here, so that a password does not pass for one."""
+
 
 def new_keys() -> Keys:
     """Return keys that are kept nowhere."""
     return Keys.derived(token_bytes(KEY_BYTES))
+
+
+def keys_of(secret: str) -> Keys:
+    """Return the keys of a ledger that keeps none beside itself, from a secret of its operator; raises ValueError."""
+    if len(secret) < _SECRET_CHARACTERS:
+        raise ValueError(
+            f"the ledger's key must have {_SECRET_CHARACTERS} characters or more; `openssl rand -hex 32` makes one"
+        )
+    return Keys.derived(secret.encode())
 
 
 def made_keys(ledger: Path) -> Keys:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cio_mcp.ledger import stop
+from cio_mcp.ledger.chain import Record
 from cio_mcp.ledger.sqlite import SqliteLedger
 from cio_mcp.ledger.terms import Confirmation, Ending, Intent, Operation, Outcome, State, Stopped, Terms, Unrecorded
 
@@ -20,50 +21,59 @@ class LateLedger:
         self._salt = secrets.token_hex(32)
         self.problem = problem
 
-    def _ledger(self) -> SqliteLedger:
+    def reached(self) -> SqliteLedger:
+        """Return the ledger itself; raises Unrecorded as long as it cannot be opened."""
         if self._opened is None:
             self._opened = self._open()
         return self._opened
 
     async def begin(self, intent: Intent, terms: Terms) -> None:
         """Record a write durably before its first byte leaves."""
-        await self._ledger().begin(intent, terms)
+        await self.reached().begin(intent, terms)
 
     async def conclude(self, intent: Intent, outcome: Outcome) -> None:
         """Record how a call ended."""
-        await self._ledger().conclude(intent, outcome)
+        await self.reached().conclude(intent, outcome)
 
-    async def settle(self, operation: str, ending: Ending, how: str) -> None:
+    async def settle(self, operation: str, ending: Ending, how: str, *, made: str = "") -> None:
         """Close an operation whose outcome was unknown."""
-        await self._ledger().settle(operation, ending, how)
+        await self.reached().settle(operation, ending, how, made=made)
 
     async def earlier(self, fingerprint: str, within: float) -> Operation | None:
         """Return the operation that a call would be held back for."""
-        return await self._ledger().earlier(fingerprint, within)
+        return await self.reached().earlier(fingerprint, within)
 
     async def operation(self, operation: str) -> Operation | None:
         """Return an operation by its id."""
-        return await self._ledger().operation(operation)
+        return await self.reached().operation(operation)
 
-    async def unknown(self, principal: str, *, limit: int) -> Sequence[Operation]:
-        """Return the principal's operations whose outcome is unknown."""
-        return await self._ledger().unknown(principal, limit=limit)
+    async def unknown(self, principal: str | None, *, limit: int) -> Sequence[Operation]:
+        """Return the operations whose outcome is unknown."""
+        return await self.reached().unknown(principal, limit=limit)
+
+    async def alongside(self, operation: Operation, *, within: float, limit: int) -> Sequence[Operation]:
+        """Return the other operations of its tool that began at about the same time."""
+        return await self.reached().alongside(operation, within=within, limit=limit)
+
+    async def of_principal(self, principal: str, *, limit: int) -> Sequence[Record]:
+        """Return the newest records of one principal."""
+        return await self.reached().of_principal(principal, limit=limit)
 
     async def ask(self, confirmation: Confirmation) -> None:
         """Keep a confirmation."""
-        await self._ledger().ask(confirmation)
+        await self.reached().ask(confirmation)
 
     async def confirmation(self, handle: str) -> Confirmation | None:
         """Return a confirmation by its handle."""
-        return await self._ledger().confirmation(handle)
+        return await self.reached().confirmation(handle)
 
     async def waiting(self, binding: str) -> Confirmation | None:
         """Return the newest confirmation of a binding that can still be used."""
-        return await self._ledger().waiting(binding)
+        return await self.reached().waiting(binding)
 
     async def decide(self, handle: str, state: State, by: str) -> Confirmation:
         """Approve or reject a confirmation."""
-        return await self._ledger().decide(handle, state, by)
+        return await self.reached().decide(handle, state, by)
 
     async def stopped(self) -> Stopped | None:
         """Return the stop that is in force: it lies beside the ledger, not in it."""
@@ -72,7 +82,7 @@ class LateLedger:
     def digest(self, *parts: str) -> str:
         """Return a keyed digest of texts; not the ledger's own as long as there is none, and nothing is written."""
         try:
-            return self._ledger().digest(*parts)
+            return self.reached().digest(*parts)
         except Unrecorded:
             return hashlib.sha256("\x00".join((self._salt, *parts)).encode()).hexdigest()
 

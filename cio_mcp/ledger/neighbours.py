@@ -32,6 +32,13 @@ class Neighbours:
             self._presence = Presence(self._ledger)
         return self._presence.id
 
+    @property
+    def name(self) -> str:
+        """This process's name; empty before its first write."""
+        if self._ledger is None:
+            return ALONE
+        return self._presence.id if self._presence else ""
+
     def dead(self, names: Iterable[str]) -> list[str]:
         """Return which of some processes have ended; the files of the dead are removed."""
         others = [name for name in names if self._presence is None or name != self._presence.id]

@@ -13,11 +13,11 @@ from cio_mcp.ledger.private_files import publish, temporary_beside, write_new
 from cio_mcp.ledger.terms import Unrecorded
 
 APPLICATION: Final = 0x63696F6C  # "ciol", so that a ledger is told from other SQLite files
-VERSION: Final = 1
+VERSION: Final = 2
 _KEPT_OPEN = "ending IS NULL OR ending = 'unknown'"
 
-# `records` is the truth. `operations` holds of writes what decisions need, and is checked against the records by
-# `audit verify`. Ticks are the ledger's own seconds (clock.py).
+# `records` is the truth. `operations` holds of writes what decisions need, and `spending` the totals of what was sent
+# (spending.py); both are checked by `audit verify`. Ticks are the ledger's own seconds (clock.py).
 TABLES: Final = f"""
 CREATE TABLE records (
     seq INTEGER PRIMARY KEY,
@@ -39,9 +39,18 @@ CREATE TABLE operations (
     outcome_seq INTEGER
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX operations_by_intent ON operations (intent_seq);
+CREATE INDEX operations_by_tick ON operations (tick);
 CREATE INDEX operations_alike ON operations (fingerprint, tick) WHERE fingerprint <> '';
 CREATE INDEX operations_spending ON operations (principal, workspace, tick, recipients, ending) WHERE recipients > 0;
 CREATE INDEX operations_unsettled ON operations (ending, principal) WHERE {_KEPT_OPEN};
+CREATE TABLE spending (
+    principal TEXT NOT NULL,
+    workspace TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    slot INTEGER NOT NULL,
+    recipients INTEGER NOT NULL,
+    PRIMARY KEY (principal, workspace, width, slot)
+) WITHOUT ROWID;
 CREATE TABLE confirmations (
     id INTEGER PRIMARY KEY,
     handle TEXT NOT NULL UNIQUE,

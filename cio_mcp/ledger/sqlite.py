@@ -3,7 +3,6 @@
 Everything runs in the caller's thread: a transaction takes a fraction of a millisecond, less than handing it over.
 """
 
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,10 +11,12 @@ from typing import Any
 
 from anyio.lowlevel import checkpoint
 
-from cio_mcp.ledger import admission, archive, chain, clock, confirmations, entries, operations, retention, stop
+from cio_mcp.ledger import admission, archive, clock, confirmations, entries, operations, retention, schema, stop
+from cio_mcp.ledger.book import Book
 from cio_mcp.ledger.chain import Keys, Link, Record, Verdict
-from cio_mcp.ledger.clock import Boot, Moment
+from cio_mcp.ledger.clock import Boot, Moment, Vantage
 from cio_mcp.ledger.neighbours import Neighbours
+from cio_mcp.ledger.pen import Connection, Pen
 from cio_mcp.ledger.place import stop_path
 from cio_mcp.ledger.redaction import marked
 from cio_mcp.ledger.retention import Retention
@@ -55,6 +56,7 @@ class SqliteLedger:
         stop_file: Path | None = None,
     ) -> None:
         self._store = store
+        self._book = Book(store.keys)
         self._now = now
         self._boot = boot
         self._keep = keep or Retention()
@@ -63,6 +65,7 @@ class SqliteLedger:
         self._open: set[str] = set()
         self._owed: deque[tuple[Intent, Outcome, float]] = deque(maxlen=_OWED)
         self._untidied = 0
+        self._opened_at = clock.read(now, boot).uptime
 
     @classmethod
     def open(
@@ -112,17 +115,11 @@ class SqliteLedger:
 
     def _begin(self, intent: Intent, terms: Terms) -> None:
         process = self._neighbours.me()
-        with self._writing(durable=True) as connection:
+        with self._writing(durable=True) as pen:
             stopped = stop.look(self._stop_file)
             if stopped:
                 raise stopped
-            moment = self._advance(connection)
-            admission.check_repeat(connection, intent, terms, moment.tick)
-            admission.check_caps(connection, intent, terms.caps, moment.tick)
-            if terms.confirmation is not None:
-                confirmations.spend(connection, terms.confirmation, terms.binding, moment)
-            spent = {"confirmation": self._mark(terms.confirmation)} if terms.confirmation else {}
-            operations.begin(connection, self.keys.chain, intent, moment, process=process, **spent)
+            self._book.begin(pen, intent, terms, self._advance(pen.connection), process=process)
         self._open.add(intent.operation)
 
     async def conclude(self, intent: Intent, outcome: Outcome) -> None:
@@ -132,8 +129,8 @@ class SqliteLedger:
         """
         ended_at = self._now()
         try:
-            with self._writing() as connection:
-                operations.end(connection, self.keys.chain, intent, outcome, ended_at)
+            with self._writing() as pen:
+                operations.end(pen, intent, outcome, ended_at)
         except Unrecorded:
             if intent.operation in self._open:
                 self._owed.append((intent, outcome, ended_at))
@@ -145,11 +142,11 @@ class SqliteLedger:
             with suppress(Unrecorded):  # the record stands; what is too old goes another time
                 self._tidy()
 
-    async def settle(self, operation: str, ending: Ending, how: str) -> None:
+    async def settle(self, operation: str, ending: Ending, how: str, *, made: str = "") -> None:
         """Close an operation whose outcome was unknown, or record that it was looked for; does nothing to any other."""
         self._recover()
-        with self._writing() as connection:
-            operations.settle(connection, self.keys.chain, operation, ending, how=how, at=self._now())
+        with self._writing() as pen:
+            operations.settle(pen, operation, ending, how=how, made=made, at=self._now())
 
     async def earlier(self, fingerprint: str, within: float) -> Operation | None:
         """Return the operation that `begin` would hold a call of this fingerprint back for."""
@@ -166,19 +163,25 @@ class SqliteLedger:
         """Return an operation by its id."""
         self._recover()
         with self._store.reading() as connection:
-            return operations.operation_of(connection, operation)
+            return operations.operation_of(connection, operation, self._vantage(connection))
 
-    async def unknown(self, principal: str, *, limit: int) -> Sequence[Operation]:
-        """Return the principal's operations whose outcome is unknown, the newest first."""
+    async def unknown(self, principal: str | None, *, limit: int) -> Sequence[Operation]:
+        """Return a principal's operations whose outcome is unknown, everybody's for None; the newest first."""
         self._recover()
         with self._store.reading() as connection:
-            return operations.unknown(connection, principal, limit)
+            return operations.unknown(connection, self._vantage(connection), principal, limit)
+
+    async def alongside(self, operation: Operation, *, within: float, limit: int) -> Sequence[Operation]:
+        """Return the other operations of its tool and workspace that began within so many seconds of it."""
+        self._recover()
+        with self._store.reading() as connection:
+            vantage = self._vantage(connection)
+            return operations.alongside(connection, vantage, operation, within=within, limit=limit)
 
     async def ask(self, confirmation: Confirmation) -> None:
         """Keep a confirmation until it is spent or expired."""
-        with self._writing() as connection:
-            confirmations.keep(connection, confirmation, self._advance(connection))
-            self._note(connection, "asked", confirmation)
+        with self._writing() as pen:
+            self._book.ask(pen, confirmation, self._advance(pen.connection))
 
     async def confirmation(self, handle: str) -> Confirmation | None:
         """Return a confirmation by its handle, whatever its state; None if there is none or it is long gone."""
@@ -192,10 +195,8 @@ class SqliteLedger:
 
     async def decide(self, handle: str, state: State, by: str) -> Confirmation:
         """Approve or reject a confirmation that is waiting; raises NotConfirmed when it cannot be."""
-        with self._writing(durable=True) as connection:
-            decided = confirmations.decide(connection, handle, state, by, self._advance(connection))
-            self._note(connection, state.value, decided)
-        return decided
+        with self._writing(durable=True) as pen:
+            return self._book.decide(pen, handle, state, by, self._advance(pen.connection))
 
     async def for_operator(self) -> Sequence[Confirmation]:
         """Return the confirmations that wait for a person to read their plan, the newest first."""
@@ -208,12 +209,12 @@ class SqliteLedger:
 
     def digest(self, *parts: str) -> str:
         """Return a keyed digest of texts, in hexadecimal, the same in every process on this ledger."""
-        return chain.digest(self.keys.digest, *parts)
+        return self._book.digest(*parts)
 
     async def remark(self, kind: str, members: Mapping[str, Any]) -> None:
         """Record something that is no call, such as a stop; `kind` names it."""
-        with self._writing() as connection:
-            entries.append(connection, self.keys.chain, self._now(), kind, members)
+        with self._writing() as pen:
+            entries.append(pen, self._now(), kind, members)
 
     async def prune(self) -> int:
         """Remove what is too old or too much, in steps between which others run; return how many records went."""
@@ -233,6 +234,11 @@ class SqliteLedger:
         with self._store.reading() as connection:
             return list(archive.records(connection, after, limit))
 
+    async def of_principal(self, principal: str, *, limit: int) -> Sequence[Record]:
+        """Return the newest records of one principal, the newest first, unverified; only recent ones are looked at."""
+        with self._store.reading() as connection:
+            return archive.of_principal(connection, principal, limit, entries.head(connection).seq)
+
     def find(self, identifier: str) -> list[Record]:
         """Return the records in which a person's or an object's identifier stands, unverified."""
         with self._store.reading() as connection:
@@ -249,22 +255,26 @@ class SqliteLedger:
             return archive.verify(connection, self.keys, noted)
 
     async def aclose(self) -> None:
-        """Close the ledger; what is open stays open."""
+        """Record what is owed if that can be done now, and close the ledger; what is open stays open."""
         self.close()
 
     def close(self) -> None:
-        """Close the ledger; what is open stays open."""
+        """Record what is owed if that can be done now, and close the ledger; what is open stays open."""
+        if self._owed:
+            with suppress(Unrecorded), self._writing():
+                pass
         self._store.close()
         self._neighbours.leave()
 
     @contextmanager
-    def _writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+    def _writing(self, *, durable: bool = False) -> Iterator[Pen]:
         """Write in one transaction, and first what is owed: it may decide what the rest may do."""
         owed = tuple(self._owed)
         with self._store.writing(durable=durable) as connection:
+            pen = self._book.pen(connection)
             for intent, outcome, ended_at in owed:
-                operations.end(connection, self.keys.chain, intent, outcome, ended_at)
-            yield connection
+                operations.end(pen, intent, outcome, ended_at)
+            yield pen
         for _ in owed:
             self._owed.popleft()
 
@@ -274,10 +284,10 @@ class SqliteLedger:
             owners = operations.owners_of_open(connection)
         dead = self._neighbours.dead(owners)
         if dead:
-            with self._writing(durable=True) as connection:
-                self._advance(connection)
+            with self._writing(durable=True) as pen:
+                self._advance(pen.connection)
                 for process in dead:
-                    operations.recover(connection, self.keys.chain, process, self._now())
+                    operations.recover(pen, process, self._now())
         return bool(dead)
 
     def _tend(self) -> None:
@@ -293,26 +303,22 @@ class SqliteLedger:
             last = entries.head(connection).seq if until is None else until
             # Kept at every start too, so that a machine started anew counts from now, whatever its clock was set to.
             moment = self._advance(connection)
-            removed = retention.step(connection, self.keys.chain, self._keep, moment, until=last)
+            pen, held = self._book.pen(connection), schema.page_bytes(connection)
+            removed = retention.step(pen, self._keep, moment, until=last, held=held)
         if removed:
             self._store.reclaim(retention.PAGES)
         return removed
 
-    def _moment(self, connection: sqlite3.Connection) -> Moment:
+    def _moment(self, connection: Connection) -> Moment:
         return clock.moment(entries.last_moment(connection), clock.read(self._now, self._boot))
 
-    def _advance(self, connection: sqlite3.Connection) -> Moment:
+    def _vantage(self, connection: Connection) -> Vantage:
+        moment = self._moment(connection)
+        ran = moment.reading.uptime - (0.0 if moment.reading.boot else self._opened_at)
+        return Vantage(moment=moment, process=self._neighbours.name, ran=max(0.0, ran))
+
+    def _advance(self, connection: Connection) -> Moment:
         """Return this moment, and keep it as the one from which later ones are counted."""
         moment = self._moment(connection)
         entries.keep_moment(connection, moment)
         return moment
-
-    def _note(self, connection: sqlite3.Connection, kind: str, confirmation: Confirmation) -> None:
-        members = {name: getattr(confirmation, name) for name in ("operation", "tool", "principal", "workspace", "by")}
-        members |= {"confirmation": self._mark(confirmation.handle), "audience": confirmation.audience}
-        said = {name: value for name, value in members.items() if value not in (None, "")}
-        entries.append(connection, self.keys.chain, self._now(), kind, said)
-
-    def _mark(self, handle: str) -> str:
-        """Return what stands for a handle in the records: whoever reads them must not be able to use it."""
-        return self.digest("confirmation", handle)[:16]

@@ -12,6 +12,7 @@ from cio_mcp.ledger.chain import Keys
 from cio_mcp.ledger.clock import Reading
 from cio_mcp.ledger.faults import TRANSIENT, code_of, unrecorded
 from cio_mcp.ledger.keys import kept_keys, made_keys, new_keys
+from cio_mcp.ledger.pen import Damaged
 from cio_mcp.ledger.private_files import check_private, make_directory
 from cio_mcp.ledger.terms import Unrecorded
 
@@ -21,6 +22,7 @@ _CHECKPOINT_PAGES = 400
 """Smaller than SQLite's 1,000, so that moving the log into the file never holds up a call for long."""
 _PRAGMAS = (
     f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+    "PRAGMA fullfsync = ON",  # macOS forces to the disk itself only then (SQLite, "PRAGMA fullfsync")
     "PRAGMA journal_size_limit = 4194304",
     "PRAGMA secure_delete = FAST",
     "PRAGMA trusted_schema = OFF",
@@ -121,6 +123,8 @@ class Store:
         except Unrecorded:
             self._start_afresh()
             raise
+        except Damaged as damage:
+            raise Unrecorded(f"{self.name}: {damage}") from damage
         except (sqlite3.Error, OSError) as error:
             self._start_afresh()
             raise unrecorded(self.name, error) from error

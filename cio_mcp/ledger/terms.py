@@ -47,7 +47,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How it ended: `code` is the error's, `status` the last HTTP status, times are in seconds."""
+    """How it ended: `code` is the error's, `status` the last HTTP status, times are in seconds.
+
+    `made` names what the call is known to have made ("message abc"), so that it is never taken for another's.
+    """
 
     ending: Ending
     code: str | None = None
@@ -56,6 +59,7 @@ class Outcome:
     attempts: int = 0
     waited: float = 0.0
     took: float = 0.0
+    made: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +122,11 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """A call as the ledger knows it: its intent, and its outcome unless it is under way. Times: seconds since 1970."""
+    """A call as the ledger knows it: its intent, and its outcome unless it is under way.
+
+    `started_at` and `ended_at` are in seconds since 1970, as the wall clock of its process showed them; `tick` is when
+    it began in the ledger's own seconds, by which operations are compared with each other.
+    """
 
     intent: Intent
     started_at: float
@@ -126,6 +134,11 @@ class Operation:
     outcome: Outcome | None = None
     settled_by: str = ""
     """How an unknown outcome became known, or was looked for in vain."""
+    tick: float = 0.0
+    age: float = 0.0
+    """Seconds that have passed since it began, at least, whatever any wall clock showed."""
+    is_timed: bool = False
+    """Just so many have passed: they were counted, and no start of the machine lies between."""
 
     @property
     def is_looked_for(self) -> bool:
@@ -196,8 +209,8 @@ class Ledger(Protocol):
         """Record how a call ended: of a write that began, or the whole of one that never did (reads, refusals)."""
         ...
 
-    async def settle(self, operation: str, ending: Ending, how: str) -> None:
-        """Close an operation whose outcome was unknown; `how` says what it was learned from.
+    async def settle(self, operation: str, ending: Ending, how: str, *, made: str = "") -> None:
+        """Close an operation whose outcome was unknown; `how` says what it was learned from, `made` as in Outcome.
 
         With Ending.UNKNOWN it stays open, and it is recorded that it was looked for.
         """
@@ -211,8 +224,19 @@ class Ledger(Protocol):
         """Return an operation by its id."""
         ...
 
-    async def unknown(self, principal: str, *, limit: int) -> Sequence[Operation]:
-        """Return the principal's operations whose outcome is unknown, the newest first."""
+    async def unknown(self, principal: str | None, *, limit: int) -> Sequence[Operation]:
+        """Return a principal's operations whose outcome is unknown, everybody's for None; the newest first."""
+        ...
+
+    async def alongside(self, operation: Operation, *, within: float, limit: int) -> Sequence[Operation]:
+        """Return the other operations of its tool and workspace that began within so many seconds of it.
+
+        They are anybody's, of every process, the nearest first, without those that are known to have done nothing.
+        """
+        ...
+
+    async def of_principal(self, principal: str, *, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return the newest records of one principal, the newest first, unverified; only recent ones are looked at."""
         ...
 
     async def ask(self, confirmation: Confirmation) -> None:

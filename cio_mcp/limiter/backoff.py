@@ -5,9 +5,15 @@ import math
 from cio_mcp.limiter.rates import Rate
 
 # Additive increase, multiplicative decrease finds a fair share when somebody else uses the same quota.
-_CUT = 0.7
-# One tenth of the limit (at least one slot) comes back after this many seconds without a 429.
-_CLEAN_SECONDS = 5.0
+CUT = 0.7
+"""What is left of a limit after a 429."""
+CLEAN_SECONDS = 5.0
+"""One step of the limit comes back after this many seconds without a 429."""
+
+
+def step_of(limit: int) -> int:
+    """Return by how much a lowered limit rises: a tenth, at least one slot."""
+    return max(1, limit // 10)
 
 
 class Backoff:
@@ -19,7 +25,7 @@ class Backoff:
         self._limit = rate.limit
         self._window = rate.window
         self._max_pause = max_pause
-        self._step = max(1, rate.limit // 10)
+        self._step = step_of(rate.limit)
         self._lowered = rate.limit
         self._clean_since = -math.inf
         self.paused_until = -math.inf
@@ -31,7 +37,7 @@ class Backoff:
         prolong the pause, and does not cut again.
         """
         if now >= self.paused_until:
-            self._lowered = max(1, int(self.effective(now) * _CUT))
+            self._lowered = max(1, int(self.effective(now) * CUT))
         pause = max(self._window, min(retry_after or 0.0, self._max_pause))
         self.paused_until = max(self.paused_until, now + pause)
         self._clean_since = self.paused_until
@@ -61,7 +67,7 @@ class Backoff:
         """Return when the limit in force next rises; infinity when it is whole."""
         if self.effective(now) == self._limit:
             return math.inf
-        return self._clean_since + _CLEAN_SECONDS * (self._clean_steps(now) + 1)
+        return self._clean_since + CLEAN_SECONDS * (self._clean_steps(now) + 1)
 
     def _clean_steps(self, now: float) -> int:
-        return max(0, int((now - self._clean_since) // _CLEAN_SECONDS))
+        return max(0, int((now - self._clean_since) // CLEAN_SECONDS))

@@ -23,10 +23,10 @@ TICKET_SECONDS = 1.0
 """How long a ticket lives after its owner's last look."""
 LOOK_SECONDS = 0.4
 """The longest time between two looks: a ticket lives through two that come late."""
-# Looks never follow each other faster than this.
-_SHORTEST_LOOK = 0.001
-# From one look to the next, while a request is unanswered for a window and its slot may be free at any moment.
-_ANY_MOMENT = 0.025
+SHORTEST_LOOK = 0.001
+"""Looks never follow each other faster than this."""
+ANY_MOMENT = 0.025
+"""From one look to the next, while a request is unanswered for a window and its slot may be free at any moment."""
 # From one look to the next, while the one whose turn it is has not taken its slot: first, and at most.
 _FIRST_TURN = 0.002
 _LONGEST_TURN = 0.05
@@ -106,7 +106,7 @@ def next_look(slots: Sequence[Held], rate: Rate, *, limit: int, before: Sequence
     moments = sorted(slot.frees_at if slot.stage == Stage.COOLING else slot.frees_at - HOLD_SECONDS for slot in slots)
     theirs = sum(min(place.waiting, turn_size(rate)) for place in before)
     moment = moments[min(len(slots) - limit + theirs, len(slots) - 1)]
-    return min(now + LOOK_SECONDS, max(moment, now + _SHORTEST_LOOK) if moment > now else now + _ANY_MOMENT)
+    return min(now + LOOK_SECONDS, max(moment, now + SHORTEST_LOOK) if moment > now else now + ANY_MOMENT)
 
 
 def free_moments(slots: Sequence[Held], rate: Rate, *, grace: float, answer: float, now: float) -> list[float]:

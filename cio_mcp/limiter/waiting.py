@@ -97,12 +97,18 @@ class Permit:
         self.close()
 
 
-class _Waiter:
-    __slots__ = ("event", "slot")
+class Waiter:
+    """A caller in line, who will not wait beyond `deadline` if that is known, and in any case leaves at `leaves_at`."""
 
-    def __init__(self) -> None:
+    __slots__ = ("deadline", "event", "hopeless", "judged", "leaves_at", "slot")
+
+    def __init__(self, *, deadline: float, leaves_at: float) -> None:
+        self.deadline = deadline
+        self.leaves_at = leaves_at
         self.event = anyio.Event()
         self.slot: Slot | None = None
+        self.judged = False
+        self.hopeless: float | None = None
 
 
 class WindowLimiter:
@@ -110,7 +116,8 @@ class WindowLimiter:
 
     `grace` is how many seconds an unanswered request is taken to be on its way; `max_pause` is the longest
     Retry-After obeyed, in seconds; `clock` returns seconds and never runs backwards. `window` decides in place of a
-    window of the limiter's own, and then `grace` and `max_pause` are its matter.
+    window of the limiter's own, and then `grace` and `max_pause` are its matter; every caller in line gives it
+    `least_patience` seconds to do so.
     """
 
     def __init__(
@@ -122,16 +129,18 @@ class WindowLimiter:
         max_pause: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
         window: SlidingWindow | None = None,
+        least_patience: float = 0.0,
     ) -> None:
         self.rate = rate
         self.name = name
         self._clock = clock
         self._window = window or SlidingWindow(rate, grace=grace, max_pause=max_pause)
-        self._line: OrderedDict[_Waiter, None] = OrderedDict()
-        self._timekeeper: _Waiter | None = None  # the first in line, sleeping until `_alarm`
+        self._line: OrderedDict[Waiter, None] = OrderedDict()
+        self._timekeeper: Waiter | None = None  # the first in line, sleeping until `_alarm`
         self._alarm = math.inf
         self._granted = 0
         self._refused = 0
+        self._least_patience = least_patience
 
     async def acquire(self, *, max_wait: float | None = None) -> Permit:
         """Wait in line for a slot, for at most `max_wait` seconds.
@@ -173,37 +182,41 @@ class WindowLimiter:
         )
 
     async def _stand_in_line(self, now: float, max_wait: float | None) -> Slot:
-        deadline = math.inf
+        patience = math.inf
         if max_wait is not None:
-            deadline = now + max_wait
-            if (wait := self._window.wait(now, ahead=len(self._line))) > max_wait:
+            patience = max_wait
+            if (wait := self._expected(now)) > max_wait:
                 raise Overdue(wait)
-        waiter = _Waiter()
+        waiter = Waiter(deadline=now + patience, leaves_at=now + max(patience, self._least_patience))
         self._line[waiter] = None
         self._window.queued(len(self._line), now)
         try:
             while (slot := waiter.slot) is None:
-                await self._sleep(waiter, deadline)
+                await self._sleep(waiter)
                 self._grant_and_wake()
-                self._give_up_if_overdue(waiter, deadline)
+                self._give_up_if_overdue(waiter)
         except BaseException:
             self._leave_line(waiter)
             raise
         return slot
 
-    def _give_up_if_overdue(self, waiter: _Waiter, deadline: float) -> None:
+    def _expected(self, now: float) -> float:
+        """Return what is known of the wait of a caller who comes now."""
+        return self._window.wait(now, ahead=len(self._line))
+
+    def _give_up_if_overdue(self, waiter: Waiter) -> None:
         now = self._clock()
-        if waiter.slot is None and now >= deadline:
+        if waiter.slot is None and now >= waiter.leaves_at:
             raise Overdue(self._window.wait(now, ahead=len(self._line) - 1))
 
-    async def _sleep(self, waiter: _Waiter, deadline: float) -> None:
+    async def _sleep(self, waiter: Waiter) -> None:
         """Sleep until told; the first in line also until something may have changed, on behalf of all."""
         now = self._clock()
-        until = deadline
+        until = waiter.leaves_at
         if waiter is next(iter(self._line)):
             self._timekeeper = waiter
             self._alarm = self._window.next_change(now)
-            until = min(deadline, self._alarm)
+            until = min(until, self._alarm)
         with anyio.move_on_after(max(until - now, _SHORTEST_SLEEP)):
             await waiter.event.wait()
         if waiter.slot is None:
@@ -222,7 +235,7 @@ class WindowLimiter:
             if first is not self._timekeeper or self._window.next_change(now) < self._alarm:
                 first.event.set()
 
-    def _leave_line(self, waiter: _Waiter) -> None:
+    def _leave_line(self, waiter: Waiter) -> None:
         self._line.pop(waiter, None)
         self._window.queued(len(self._line), self._clock())
         if waiter.slot is not None:

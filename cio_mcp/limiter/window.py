@@ -61,7 +61,7 @@ class SlidingWindow:
     def take(self, now: float) -> Slot | None:
         """Take a free slot, or None."""
         self._advance(now)
-        if now < self._backoff.paused_until or self._held >= self._backoff.effective(now):
+        if now < self._backoff.paused_until or self._held >= self._in_force(now):
             return None
         self._held += 1
         return Slot()
@@ -113,7 +113,7 @@ class SlidingWindow:
 
     def effective(self, now: float) -> int:
         """Return the limit in force."""
-        return self._backoff.effective(now)
+        return self._in_force(now)
 
     def paused_for(self, now: float) -> float:
         """Return the seconds left of a pause."""
@@ -122,12 +122,12 @@ class SlidingWindow:
     def available(self, now: float) -> int:
         """Return how many slots could be taken now."""
         self._advance(now)
-        return 0 if now < self._backoff.paused_until else max(0, self._backoff.effective(now) - self._held)
+        return 0 if now < self._backoff.paused_until else max(0, self._in_force(now) - self._held)
 
     def next_change(self, now: float) -> float:
         """Return the first moment at which `take` may succeed with nothing reported before, or infinity."""
         self._advance(now)
-        if self._held < self._backoff.effective(now):
+        if self._held < self._in_force(now):
             return max(now, self._backoff.paused_until)
         cooled = self._cooling[0] if self._cooling else math.inf
         overdue = self._flying[0].written_at + self._grace if self._flying else math.inf
@@ -145,6 +145,9 @@ class SlidingWindow:
             return 0.0
         return self._nth_free(now, ahead, usable=self._usable(now), frees=self._free_moments(now))
 
+    def _in_force(self, now: float) -> int:
+        return self._backoff.effective(now)
+
     def _nth_free(self, now: float, ahead: int, *, usable: int, frees: list[float]) -> float:
         frees = [now] * (usable - len(frees)) + frees[max(0, len(frees) - usable) :]
         rounds, turn = divmod(ahead, usable)
@@ -152,7 +155,7 @@ class SlidingWindow:
         return max(0.0, first - now) + rounds * (self._answer_time() + self._window)
 
     def _usable(self, now: float) -> int:
-        return max(1, self._backoff.effective(now) - len(self._stragglers))
+        return max(1, self._in_force(now) - len(self._stragglers))
 
     def _free_moments(self, now: float) -> list[float]:
         answer_time = self._answer_time()
@@ -162,7 +165,7 @@ class SlidingWindow:
         ]
         reserved = self._held - len(self._cooling) - len(flying) - len(self._stragglers)
         frees = sorted(self._cooling + latest + [now + answer_time + self._window] * reserved)
-        if len(self._stragglers) >= self._backoff.effective(now):
+        if len(self._stragglers) >= self._in_force(now):
             frees.append(now + self._grace + self._window)
         return frees
 

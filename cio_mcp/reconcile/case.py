@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cio_mcp.catalog.endpoint import Endpoint
@@ -10,7 +10,7 @@ from cio_mcp.catalog.params import Params
 from cio_mcp.ledger.terms import Ending, Operation
 
 CLOCK_SECONDS = 30.0
-"""How far this machine's clock and Customer.io's may lie apart; beyond it `cio-mcp doctor` objects."""
+"""How far off the time of a call may be, counted back from the date of an answer: `clocks.CLOSE_SECONDS`, and some."""
 EARLY_SECONDS = 2.0
 """Customer.io's times are whole seconds, cut off; clocks kept by NTP differ by less than the other one."""
 LATE_SECONDS = 60.0
@@ -50,10 +50,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A call of unknown outcome, at `now` (seconds since 1970).
+    """A call of unknown outcome, seen at `now` (seconds since 1970).
 
     `longest` is how long a call can take, in seconds. `claimed` are things that other calls are known to have made;
-    `rivals` counts other calls of unknown outcome that might have made the same at the same time.
+    `rivals` counts other calls that might have made the same at the same time. `is_dated` says that `now` is the time
+    of Customer.io's clock.
     """
 
     endpoint: Endpoint
@@ -63,26 +64,31 @@ class Case:
     longest: float
     claimed: Collection[str] = ()
     rivals: int = 0
+    is_dated: bool = True
+
+    def dated(self, ahead: float | None) -> "Case":
+        """Return the case by Customer.io's clock, which is so many seconds ahead; None if that is not known."""
+        return replace(self, now=self.now + (ahead or 0.0), is_dated=ahead is not None)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it is known when it was made, by Customer.io's clock: that of this machine may be set to anything."""
+        return self.is_dated and self.operation.is_timed
 
     @property
     def began(self) -> float:
         """When its intent was recorded, before the first byte left."""
-        return self.operation.started_at
+        return self.now - self.operation.age if self.operation.is_timed else self.operation.started_at
 
     @property
     def ended(self) -> float:
-        """When its request had left at the latest.
-
-        A record closed later, after a crash or by an earlier look, says nothing of that.
-        """
-        outcome = self.operation.outcome
-        took = (outcome.took if outcome else 0) or self.longest
-        return min(self.operation.ended_at or self.now, self.began + took)
+        """When its request had left at the latest."""
+        return self.began + min(duration(self.operation, self.longest), self.operation.age)
 
     @property
     def waited(self) -> float:
-        """Seconds since then."""
-        return max(0.0, self.now - self.ended)
+        """Seconds since then, at least."""
+        return max(0.0, self.operation.age - duration(self.operation, self.longest))
 
     @property
     def status(self) -> int | None:
@@ -100,15 +106,25 @@ class Case:
         return self.began - EARLY_SECONDS <= created <= self.ended + LATE_SECONDS
 
     def is_near(self, created: float) -> bool:
-        """Say whether it may have been, if the clocks differ."""
+        """Say whether it may have been, if the clocks differ; at any time, if the call's is not known."""
         earliest, latest = self.span
-        return earliest <= created <= latest
+        return not self.is_timed or earliest <= created <= latest
 
-    def overlaps(self, other: "Case") -> bool:
-        """Say whether what one of two calls made may be taken for the other's."""
-        return self.began - EARLY_SECONDS <= other.ended + LATE_SECONDS and (
-            other.began - EARLY_SECONDS <= self.ended + LATE_SECONDS
-        )
+
+def duration(operation: Operation, longest: float) -> float:
+    """Return the seconds that a call took, or could take if it did not live to say so."""
+    return (operation.outcome.took if operation.outcome else 0.0) or longest
+
+
+def reach(longest: float) -> float:
+    """Return how many seconds apart two calls can begin of which each may have made what the other's look finds."""
+    return longest + SETTLING_SECONDS + 2 * CLOCK_SECONDS
+
+
+def overlap(one: Operation, other: Operation, longest: float) -> bool:
+    """Say whether what one of two calls made may be taken for the other's."""
+    first, second = sorted((one, other), key=lambda operation: operation.tick)
+    return second.tick - EARLY_SECONDS <= first.tick + duration(first, longest) + LATE_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,14 +177,14 @@ def weighed(case: Case, sightings: Sequence[Sighting], *, thing: str, tool: str)
         )
     if len(sure) > calls:
         return unclear(
-            f"{tool} shows {len(sure)} such {thing}s from that time, more than {_calls(calls)} of unknown outcome "
-            "explain: some came from elsewhere.",
+            f"{tool} shows {len(sure)} such {thing}s from that time, more than {_calls(calls)} that may have made "
+            "them explain: some came from elsewhere.",
             found=_listed(sure, thing),
         )
     if sure:
         return unclear(
-            f"{tool} shows {len(sure)} such {thing} from that time for {_calls(calls)} of unknown outcome: "
-            "which of them made it is not known."
+            f"{tool} shows {len(sure)} such {thing} from that time for {_calls(calls)} that may have made it: "
+            "which of them did is not known."
         )
     if sightings:
         return unclear(

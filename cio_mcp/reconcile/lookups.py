@@ -8,7 +8,7 @@ from cio_mcp.catalog.params import Params
 from cio_mcp.ledger.terms import Ending, Operation
 from cio_mcp.reconcile import messages, programs, things
 from cio_mcp.reconcile.answers import Answer, identity
-from cio_mcp.reconcile.case import PERSON, Case, Question, Verdict, unclear
+from cio_mcp.reconcile.case import PERSON, Case, Question, Verdict, overlap, unclear
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +87,15 @@ def made(endpoint: Endpoint, params: Params, answer: Answer) -> str | None:
     if endpoint.name == "trigger_broadcast":
         return programs.claim_of(getattr(params, "broadcast_id", None), answer.get("id"))
     return things.claim_in(endpoint.name, answer)
+
+
+def are_rivals(endpoint: Endpoint, one: Operation, other: Operation, longest: float) -> bool:
+    """Say whether another call of the tool may have made what a look for this one finds, and nobody knows what it made.
+
+    `longest` is how long a call can take, in seconds.
+    """
+    is_known = other.outcome is not None and bool(other.outcome.made)
+    return not is_known and overlap(one, other, longest) and not told_apart(endpoint, one, other)
 
 
 def told_apart(endpoint: Endpoint, one: Operation, other: Operation) -> bool:

@@ -29,8 +29,8 @@ def ask(case: Case, catalog: Catalog) -> Question | None:
     person = by_person(case.params, look) if look else None
     if person is None:
         return None
-    earliest, latest = case.span
-    return Question(tool=LOOK, arguments={**person, "limit": MOST, "start_ts": earliest, "end_ts": latest})
+    span = dict(zip(("start_ts", "end_ts"), case.span, strict=True)) if case.is_timed else {}
+    return Question(tool=LOOK, arguments={**person, "limit": MOST, **span})
 
 
 def judge(case: Case, answer: Answer | None) -> Verdict:

@@ -90,6 +90,17 @@ def judge_sent(case: Case, answer: Answer | None) -> Verdict:
     sent = whole(found.get("sent_at")) or None
     if sent is None:
         return absent(case, f"{NEWSLETTER} shows that it was not sent")
+    return _sent(case, sent)
+
+
+def _sent(case: Case, sent: int) -> Verdict:
+    """Return what follows from the time at which it was sent."""
+    if case.is_time_of(sent) and case.rivals:
+        return unclear(
+            f"{NEWSLETTER} shows that it was sent when the call was under way, and so was another call of it.",
+            "Its people have got it: do not make the call again.",
+            found={"sent": moment(sent)},
+        )
     if case.is_time_of(sent):
         return done(f"{NEWSLETTER} shows that it was sent when the call was under way.", found={"sent": moment(sent)})
     if sent < case.began - EARLY_SECONDS and not case.is_near(sent):
@@ -118,7 +129,7 @@ def judge_planned(case: Case, answer: Answer | None) -> Verdict:
             return done(f"{NEWSLETTER} shows the plan that was asked for.", found=shown)
         return absent(case, f"{NEWSLETTER} does not show the plan that was asked for")
     updated = whole(found.get("updated"))
-    if updated is not None and updated < case.span[0]:
+    if updated is not None and case.is_timed and updated < case.span[0]:
         return absent(case, f"{NEWSLETTER} shows no change since {moment(updated)}")
     return unclear(
         f"{NEWSLETTER} does not show for when it is planned.",

@@ -7,13 +7,28 @@ import os
 import resource
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cio_mcp.ledger.clock import SteadyClock
+from cio_mcp.ledger.postgres import PostgresLedger
 from cio_mcp.ledger.sqlite import SqliteLedger
-from cio_mcp.ledger.terms import Cap, Intent, Overspent, Repeated, Terms, Unrecorded
+from cio_mcp.ledger.terms import (
+    Cap,
+    Ending,
+    Intent,
+    Ledger,
+    NotConfirmed,
+    Outcome,
+    Overspent,
+    Repeated,
+    Terms,
+    Unrecorded,
+)
+from cio_mcp.postgres import Database
 from tests.ledger.book import OK
+from tests.ledger.engine import KEYS
 
 NOBODY = 65_534
 
@@ -27,7 +42,12 @@ def wait() -> None:
     sys.stdin.readline()
 
 
-def open_ledger(path: str) -> SqliteLedger:
+def open_ledger(place: str) -> Ledger:
+    """Open a ledger in a file or in a database."""
+    return PostgresLedger(Database(place), KEYS) if "://" in place else open_file(place)
+
+
+def open_file(path: str) -> SqliteLedger:
     clock = SteadyClock()
     return SqliteLedger.open(Path(path), now=clock.now, boot=clock.boot)
 
@@ -109,9 +129,52 @@ async def repeat(path: str, name: str, calls: str) -> None:
     await ledger.aclose()
 
 
+async def endure(path: str, name: str, cap: str, calls: str) -> None:
+    """Begin sends under a cap while the database comes and goes, and tell which were granted."""
+    ledger = open_ledger(path)
+    say("ready")
+    wait()
+    granted: list[str] = []
+    refused = 0
+    for number in range(int(calls)):
+        call = intent(f"{name}-{number}")
+        outcome = OK
+        try:
+            await ledger.begin(call, Terms(caps=(Cap(recipients=int(cap), seconds=3600),)))
+            granted.append(call.operation)
+        except Overspent:
+            continue
+        except Unrecorded:
+            refused += 1
+            outcome = Outcome(ending=Ending.REFUSED)
+        with suppress(Unrecorded):
+            await ledger.stopped()
+        with suppress(Unrecorded):
+            await ledger.conclude(call, outcome)
+    await ledger.aclose()
+    say([granted, refused])
+
+
+async def use(path: str, name: str, handles: str) -> None:
+    """Try to spend every confirmation, as the others do, and tell which this process could."""
+    ledger = open_ledger(path)
+    say("ready")
+    wait()
+    granted = []
+    for number in range(int(handles)):
+        terms = Terms(confirmation=f"handle-{number}", binding="binding-1")
+        try:
+            await ledger.begin(intent(f"{name}-{number}"), terms)
+        except NotConfirmed:
+            continue
+        granted.append(number)
+    say(granted)
+    await ledger.aclose()
+
+
 async def fill(path: str, limit: str) -> None:
     """Write until a file may not grow any more, and again once it may; tell what happened."""
-    ledger = open_ledger(path)
+    ledger = open_file(path)
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), hard))
     begun, cause = 0, ""
@@ -132,14 +195,14 @@ async def fill(path: str, limit: str) -> None:
 async def as_nobody(path: str, directory: str, mode: str) -> None:
     """Open a ledger as an ordinary user, take the right to write away, and tell what a read and a write say."""
     become_ordinary(directory)
-    ledger = open_ledger(path)
+    ledger = open_file(path)
     await ledger.begin(intent("op-1"), Terms())
     await ledger.conclude(intent("op-1"), OK)
     await ledger.aclose()
     set_modes({path: 0o400, directory: int(mode, 8)})
     told = []
     try:
-        ledger = open_ledger(path)
+        ledger = open_file(path)
     except Unrecorded as error:
         told.append(str(error))
     else:
@@ -147,7 +210,7 @@ async def as_nobody(path: str, directory: str, mode: str) -> None:
         await ledger.aclose()
     set_modes({directory: 0o700})
     set_modes(dict.fromkeys(files_in(directory), 0o600))
-    ledger = open_ledger(path)
+    ledger = open_file(path)
     await ledger.begin(intent("op-3"), Terms())
     told.append("mended")
     await ledger.aclose()
@@ -185,7 +248,7 @@ def set_modes(modes: dict[str, int]) -> None:
 
 
 SCRIPTS: dict[str, Callable[..., Awaitable[None]]] = {
-    script.__name__: script for script in (hold, leave, start, spend, repeat, fill, as_nobody)
+    script.__name__: script for script in (hold, leave, start, spend, repeat, endure, use, fill, as_nobody)
 }
 
 if __name__ == "__main__":

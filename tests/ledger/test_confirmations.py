@@ -1,13 +1,14 @@
 """A confirmation lets one call pass, once, within its time; anything else changes nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cio_mcp.ledger.sqlite import SqliteLedger
-from cio_mcp.ledger.terms import Cap, NotConfirmed, Overspent, State, Terms
+from cio_mcp.ledger.office import Office
+from cio_mcp.ledger.terms import Cap, Ledger, NotConfirmed, Overspent, State, Terms
 from tests.ledger.book import DAY, HOUR, Calls, Clock, confirmation, opened
+from tests.ledger.worlds import kinds
 
 pytestmark = pytest.mark.anyio
 USE = Terms(confirmation="handle-1", binding="binding-1")
@@ -15,27 +16,16 @@ PLAN = {"people": 142, "name": "Spring"}
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.sqlite3"
 
 
-@pytest.fixture
-def ledger(path: Path, clock: Clock) -> Iterator[SqliteLedger]:
-    with opened(path, clock) as ledger:
-        yield ledger
-
-
-async def approved(ledger: SqliteLedger, clock: Clock) -> None:
+async def approved(ledger: Ledger, clock: Clock) -> None:
     await ledger.ask(confirmation(clock))
     await ledger.decide("handle-1", State.APPROVED, "operator root")
 
 
-async def test_an_approved_confirmation_lets_its_call_pass_once(ledger: SqliteLedger, clock: Clock) -> None:
+async def test_an_approved_confirmation_lets_its_call_pass_once(ledger: Ledger, clock: Clock, office: Office) -> None:
     calls = Calls()
     await approved(ledger, clock)
     await ledger.begin(calls.intent(), USE)
@@ -44,19 +34,21 @@ async def test_an_approved_confirmation_lets_its_call_pass_once(ledger: SqliteLe
     assert (spent.state, spent.by) == (State.SPENT, "operator root")
     with pytest.raises(NotConfirmed, match="was used already"):
         await ledger.begin(calls.intent(), USE)
-    assert [record["kind"] for record in ledger.records()] == ["created", "asked", "approved", "intent"]
-    assert "handle-1" not in str(ledger.records())
+    assert await kinds(office) == ["created", "asked", "approved", "intent"]
+    assert "handle-1" not in str(await office.records())
 
 
-async def test_what_is_asked_is_kept_as_it_was(ledger: SqliteLedger, clock: Clock) -> None:
+async def test_what_is_asked_is_kept_as_it_was(ledger: Ledger, clock: Clock, office: Office) -> None:
     asked = confirmation(clock, plan=PLAN, audience=None)
     await ledger.ask(asked)
     assert await ledger.confirmation("handle-1") == asked
     assert await ledger.waiting("binding-1") == asked
-    assert list(await ledger.for_operator()) == [asked]
+    assert list(await office.for_operator()) == [asked]
 
 
-async def test_a_plan_is_forgotten_once_it_was_decided_or_is_out_of_date(ledger: SqliteLedger, clock: Clock) -> None:
+async def test_a_plan_is_forgotten_once_it_was_decided_or_is_out_of_date(
+    ledger: Ledger, clock: Clock, office: Office
+) -> None:
     await ledger.ask(confirmation(clock, plan=PLAN))
     assert (await ledger.decide("handle-1", State.REJECTED, "operator root")).plan is None
     await ledger.ask(confirmation(clock, handle="handle-2", plan=PLAN))
@@ -65,7 +57,7 @@ async def test_a_plan_is_forgotten_once_it_was_decided_or_is_out_of_date(ledger:
     late = await ledger.confirmation("handle-2")
     assert late is not None
     assert late.plan is None
-    assert list(await ledger.for_operator()) == []
+    assert list(await office.for_operator()) == []
 
 
 Change = Callable[[Clock], None]
@@ -85,23 +77,23 @@ Change = Callable[[Clock], None]
     ],
 )
 async def test_no_other_confirmation_lets_it_pass(  # noqa: PLR0917 - a table
-    ledger: SqliteLedger, clock: Clock, state: State, use: Terms, later: float, why: str
+    ledger: Ledger, clock: Clock, state: State, use: Terms, later: float, why: str, office: Office
 ) -> None:
     await ledger.ask(confirmation(clock))
     if state is not State.WAITING:
         await ledger.decide("handle-1", state, "operator root")
     clock.run(later)
-    before = ledger.head()
+    before = await office.head()
     with pytest.raises(NotConfirmed) as refused:
         await ledger.begin(Calls().intent(), use)
     assert refused.value.why == why
     kept = await ledger.confirmation("handle-1")
     assert kept is not None
-    assert (kept.state, ledger.head()) == (state, before)
+    assert (kept.state, await office.head()) == (state, before)
 
 
 async def test_a_confirmation_is_not_spent_by_a_call_that_is_refused_for_another_reason(
-    ledger: SqliteLedger, clock: Clock
+    ledger: Ledger, clock: Clock
 ) -> None:
     await approved(ledger, clock)
     capped = Terms(confirmation="handle-1", binding="binding-1", caps=[Cap(recipients=0, seconds=HOUR)])
@@ -111,7 +103,7 @@ async def test_a_confirmation_is_not_spent_by_a_call_that_is_refused_for_another
 
 
 @pytest.mark.parametrize(("first", "why"), [(State.APPROVED, "was approved already"), (State.REJECTED, "was rejected")])
-async def test_a_decision_is_made_once(ledger: SqliteLedger, clock: Clock, first: State, why: str) -> None:
+async def test_a_decision_is_made_once(ledger: Ledger, clock: Clock, first: State, why: str) -> None:
     await ledger.ask(confirmation(clock))
     decided = await ledger.decide("handle-1", first, "operator root")
     assert (decided.state, decided.by) == (first, "operator root")
@@ -120,7 +112,7 @@ async def test_a_decision_is_made_once(ledger: SqliteLedger, clock: Clock, first
             await ledger.decide("handle-1", state, "operator other")
 
 
-async def test_nothing_but_a_decision_can_be_decided(ledger: SqliteLedger, clock: Clock) -> None:
+async def test_nothing_but_a_decision_can_be_decided(ledger: Ledger, clock: Clock) -> None:
     await ledger.ask(confirmation(clock))
     for state in (State.WAITING, State.SPENT):
         with pytest.raises(ValueError, match="nobody can decide"):
@@ -129,7 +121,7 @@ async def test_nothing_but_a_decision_can_be_decided(ledger: SqliteLedger, clock
         await ledger.decide("handle-x", State.APPROVED, "operator root")
 
 
-async def test_the_newest_of_a_binding_that_is_not_over_is_the_one_waiting(ledger: SqliteLedger, clock: Clock) -> None:
+async def test_the_newest_of_a_binding_that_is_not_over_is_the_one_waiting(ledger: Ledger, clock: Clock) -> None:
     assert await ledger.waiting("binding-1") is None
     await ledger.ask(confirmation(clock, handle="old"))
     await ledger.ask(confirmation(clock, handle="other", binding="binding-2"))
@@ -146,7 +138,7 @@ async def test_the_newest_of_a_binding_that_is_not_over_is_the_one_waiting(ledge
     assert await ledger.waiting("binding-1") is None
 
 
-async def test_one_that_is_long_past_is_forgotten(ledger: SqliteLedger, clock: Clock) -> None:
+async def test_one_that_is_long_past_is_forgotten(ledger: Ledger, clock: Clock) -> None:
     await ledger.ask(confirmation(clock))
     clock.run(600 + DAY + 1)
     assert await ledger.confirmation("handle-1") is not None
@@ -169,7 +161,8 @@ def asleep_where_uptime_does_not_count_it(clock: Clock) -> None:
 @pytest.mark.parametrize(
     "change", [restarted_and_back, restarted, asleep_where_uptime_does_not_count_it], ids=lambda change: change.__name__
 )
-async def test_no_change_of_clocks_lengthens_its_life(path: Path, clock: Clock, change: Change) -> None:
+async def test_no_change_of_clocks_lengthens_its_life(path: Path, change: Change) -> None:
+    clock = Clock()
     with opened(path, clock) as ledger:
         await approved(ledger, clock)
     change(clock)
@@ -177,7 +170,8 @@ async def test_no_change_of_clocks_lengthens_its_life(path: Path, clock: Clock, 
         await ledger.begin(Calls().intent(), USE)
 
 
-async def test_a_clock_set_back_a_day_leaves_it_its_ten_minutes(path: Path, clock: Clock) -> None:
+async def test_a_clock_set_back_a_day_leaves_it_its_ten_minutes(path: Path) -> None:
+    clock = Clock()
     with opened(path, clock) as ledger:
         await approved(ledger, clock)
         await ledger.ask(confirmation(clock, handle="handle-2"))

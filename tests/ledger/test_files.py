@@ -271,3 +271,17 @@ async def test_a_ledger_is_not_made_where_none_was_asked_for(path: Path) -> None
     with pytest.raises(Unrecorded, match="there is no ledger"):
         SqliteLedger.open(path, now=lambda: 0.0, make=False)
     assert not path.parent.exists()
+
+
+async def test_what_could_not_be_recorded_is_recorded_when_the_ledger_is_closed(path: Path) -> None:
+    call = Calls().intent()
+    with opened(path) as ledger:
+        await ledger.begin(call, Terms())
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(Unrecorded, match="another process has held it for too long"):
+                await ledger.conclude(call, OK)
+    with opened(path) as ledger:
+        known = await ledger.operation(call.operation)
+        assert known is not None
+        assert known.outcome == OK

@@ -132,14 +132,13 @@ def poisoned(value: Any, name: str) -> Iterator[Any]:
 @pytest.mark.parametrize("tool", sorted(CATALOG))
 def test_no_text_of_any_argument_of_any_tool_stands_in_clear(tool: str) -> None:
     params = CATALOG[tool].params
-    fields = {info.alias or name for name, info in params.model_fields.items()}
-    for alias in fields:
-        if alias in params.choices:
+    for name, info in params.model_fields.items():
+        if (alias := info.alias or name) in params.choices:
             continue
         for value in (CANARY, [CANARY], {CANARY: CANARY}, {"id": CANARY, "email": CANARY, "action": CANARY},
                       [{"type": CANARY, "identifiers": {"email": CANARY}, "attributes": {"a": CANARY}}]):  # fmt: skip
             told = redacted(params.model_construct(None, **{alias: value}), keyed)  # what no validation has looked at
-            assert alias in told
+            assert (info.serialization_alias or name) in told
             assert CANARY not in json.dumps(told), (alias, value)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from cio_mcp.ledger.clock import Reading, SteadyClock, elapsed, machine_boot, machine_uptime
+from cio_mcp.ledger.retention import Retention
 from cio_mcp.ledger.sqlite import SqliteLedger
 from cio_mcp.ledger.terms import Cap, Overspent, Repeated, Terms
-from tests.ledger.book import DAY, HOUR, NOON, OK, Calls, Clock, opened
+from tests.ledger.book import DAY, HOUR, NOON, OK, UNKNOWN, Calls, Clock, opened
 
 pytestmark = pytest.mark.anyio
 TERMS = Terms(caps=[Cap(recipients=1, seconds=HOUR)])
@@ -143,3 +144,66 @@ async def test_without_an_uptime_the_wall_clock_counts_and_only_forwards(tmp_pat
     clock.jump(2)
     await ledger.begin(calls.intent(), TERMS)
     ledger.close()
+
+
+# -- ages ------------------------------------------------------------------------------------------
+
+
+async def test_how_long_ago_a_call_began_is_counted_by_every_process_whatever_its_wall_clock(tmp_path: Path) -> None:
+    path, clock, calls = tmp_path / "ledger.sqlite3", Clock(), Calls()
+    with opened(path, clock) as ledger:
+        lost = calls.intent()
+        await ledger.begin(lost, Terms())
+        await ledger.conclude(lost, UNKNOWN)
+        clock.run(50)
+        own = await ledger.operation(lost.operation)
+        clock.jump(-DAY)
+        with opened(path, clock) as neighbour:
+            clock.run(50)
+            (known,) = await neighbour.unknown("local", limit=9)
+    assert own is not None
+    assert (own.age, own.is_timed) == (50, True)
+    assert (known.age, known.is_timed) == (100, True)
+
+
+async def test_after_a_new_start_of_the_machine_only_the_time_since_is_certain(tmp_path: Path) -> None:
+    path, clock, calls = tmp_path / "ledger.sqlite3", Clock(), Calls()
+    with opened(path, clock) as ledger:
+        lost = calls.intent()
+        await ledger.begin(lost, Terms())
+        await ledger.conclude(lost, UNKNOWN)
+    clock.restart(HOUR)
+    clock.run(30)
+    with opened(path, clock) as ledger:
+        (known,) = await ledger.unknown("local", limit=9)
+    assert (known.age, known.is_timed) == (50, False)
+
+
+async def test_where_starts_cannot_be_told_apart_a_process_vouches_for_its_own_time_only(tmp_path: Path) -> None:
+    path, clock, calls = tmp_path / "ledger.sqlite3", Clock(boot_id=""), Calls()
+    with opened(path, clock) as ledger:
+        lost = calls.intent()
+        await ledger.begin(lost, Terms())
+        await ledger.conclude(lost, UNKNOWN)
+        clock.run(10)
+        own = await ledger.operation(lost.operation)
+        with opened(path, clock) as neighbour:
+            clock.run(30)
+            (known,) = await neighbour.unknown("local", limit=9)
+    assert own is not None
+    assert (own.age, own.is_timed) == (10, True)
+    assert (known.age, known.is_timed) == (30, False)
+
+
+async def test_a_call_that_retention_carries_over_keeps_its_age(tmp_path: Path) -> None:
+    path, clock, calls = tmp_path / "ledger.sqlite3", Clock(), Calls()
+    with opened(path, clock) as ledger:
+        lost = calls.intent()
+        await ledger.begin(lost, Terms())
+        await ledger.conclude(lost, UNKNOWN)
+        clock.run(2 * DAY)
+    with opened(path, clock, keep=Retention(days=1)) as ledger:
+        await ledger.prune()
+        assert "carried" in [record["kind"] for record in ledger.records()]
+        (known,) = await ledger.unknown("local", limit=9)
+    assert (known.age, known.is_timed) == (2 * DAY, True)

@@ -34,7 +34,13 @@ CALL: dict[str, dict[str, Any]] = {
 
 
 def operation(
-    tool: str, *, number: str = "01J00000000000000000000001", began: float = BEGAN, **outcome: Any
+    tool: str,
+    *,
+    number: str = "01J00000000000000000000001",
+    began: float = BEGAN,
+    age: float = 0.0,
+    is_timed: bool = True,
+    **outcome: Any,
 ) -> Operation:
     """Return an operation whose outcome is unknown."""
     ended: dict[str, Any] = {"ending": Ending.UNKNOWN, "took": TOOK, "attempts": 1, "code": "outcome_unknown"} | outcome
@@ -43,6 +49,9 @@ def operation(
         started_at=began,
         ended_at=began + TOOK,
         outcome=Outcome(**ended),
+        tick=began - BEGAN,
+        age=age,
+        is_timed=is_timed,
     )
 
 
@@ -50,13 +59,13 @@ def case(
     tool: str, *, after: float = 300.0, rivals: int = 0, claimed: frozenset[str] = frozenset(), **given: Any
 ) -> Case:
     """Return a call of unknown outcome `after` so many seconds since its end; `given` replaces its arguments."""
-    status = given.pop("status", None)
+    status, is_timed = given.pop("status", None), given.pop("is_timed", True)
     arguments = {name: value for name, value in {**CALL.get(tool, {}), **given}.items() if value is not None}
     endpoint = CATALOG[tool]
     return Case(
         endpoint=endpoint,
         params=endpoint.params.model_validate(arguments),
-        operation=operation(tool, status=status),
+        operation=operation(tool, status=status, age=TOOK + after, is_timed=is_timed),
         now=BEGAN + TOOK + after,
         longest=45.0,
         claimed=claimed,

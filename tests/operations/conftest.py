@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -28,7 +29,7 @@ __all__ = ["sandbox", "unlimited_sandbox"]
 
 @dataclass(slots=True, kw_only=True)
 class Clock:
-    """Time since 1970, which can be moved forward."""
+    """Time since 1970, of the server, its ledger and the sandbox, which can be moved forward."""
 
     ahead: float = 0.0
 
@@ -70,19 +71,20 @@ class House:
         return (await self.pipeline.answer(self.pipeline.native[tool], arguments, caller=caller)).error
 
 
-Enter = Callable[[], AbstractAsyncContextManager[House]]
+Enter = Callable[..., AbstractAsyncContextManager[House]]
+"""Opens a house; with the path of a ledger it shares that with others."""
 
 
 @pytest.fixture
 def house(sandbox: RunningSandbox) -> Enter:
     """Open a house in front of the sandbox."""
-    return partial(_opened, sandbox.url)
+    return partial(_opened, sandbox)
 
 
 @asynccontextmanager
-async def _opened(url: str) -> AsyncIterator[House]:
-    clock = Clock()
-    async with rigged(settings_of(url)) as rig:
+async def _opened(sandbox: RunningSandbox, path: Path | None = None) -> AsyncIterator[House]:
+    clock, settings = Clock(), settings_of(sandbox.url)
+    async with rigged(settings, ledger=MemoryLedger(clock.now, path)) as rig, _shared(clock, sandbox):
         made, kept = rig.pipeline, Recollection()
         tools = operation_tools(
             ledger=made.ledger, exchange=made.exchange, workspace=made.workspace, now=clock.now, recollection=kept
@@ -90,3 +92,13 @@ async def _opened(url: str) -> AsyncIterator[House]:
         pipeline = replace(made, native={**made.native, **{each.tool.name: each for each in tools}})
         async with Client(build_server(pipeline)) as client:
             yield House(client=client, pipeline=pipeline, ledger=rig.ledger, recollection=kept, clock=clock)
+
+
+@asynccontextmanager
+async def _shared(clock: Clock, sandbox: RunningSandbox) -> AsyncIterator[None]:
+    state = sandbox.app.state
+    before, state.clock = state.clock, clock.now
+    try:
+        yield
+    finally:
+        state.clock = before

@@ -304,14 +304,69 @@ def test_an_accepted_call_is_never_said_to_have_failed() -> None:
 
 def test_a_record_that_was_closed_late_says_nothing_of_when_the_request_left() -> None:
     call = case("send_email", after=7200)
-    crashed = replace(operation("send_email", took=0.0, attempts=0), ended_at=BEGAN + 7000)
+    crashed = replace(operation("send_email", took=0.0, attempts=0, age=TOOK + 7200), ended_at=BEGAN + 7000)
     call = replace(call, operation=crashed)
     assert call.ended == BEGAN + 45
     assert judged(call, messages(message(6000))).ending is FAILED
 
 
-def test_a_clock_that_was_set_back_only_makes_it_wait() -> None:
-    assert judged(replace(case("send_email"), now=BEGAN - 86_400), messages()).again_in is not None
+# -- clocks ----------------------------------------------------------------------------------------
+
+
+def test_a_call_is_looked_for_at_its_time_by_the_clock_of_customer_io() -> None:
+    """This machine's clock was an hour late all the time."""
+    late = replace(case("send_email"), now=BEGAN + TOOK + 300 - 3600)
+    call = late.dated(3600.0)
+    assert asked(call).arguments == asked(case("send_email")).arguments
+    assert judged(call, messages(message())).ending is OK
+    assert judged(call, messages()).ending is FAILED
+
+
+@pytest.mark.parametrize("untimed", [{"is_timed": False}, {}], ids=["machine started anew", "answer without a date"])
+def test_where_its_time_is_not_known_any_message_may_be_its_own(untimed: dict[str, Any]) -> None:
+    call = case("send_email", **untimed)
+    call = call if untimed else call.dated(None)
+    assert {"start_ts", "end_ts"}.isdisjoint(asked(call).arguments)
+    assert judged(call, messages()).ending is FAILED
+    assert judged(call, messages(message(-86_400))).ending is UNKNOWN
+    assert judged(call, messages(message(+86_400))).ending is UNKNOWN
+    assert judged(call, messages(message(type="push"))).ending is FAILED
+    claimed = frozenset({"message bWVzc2FnZQ=="})
+    assert judged(case("send_email", claimed=claimed, **untimed), messages(message(-86_400))).ending is FAILED
+
+
+@pytest.mark.parametrize("tool", ["send_newsletter", "schedule_newsletter"])
+def test_where_its_time_is_not_known_an_older_change_proves_nothing(tool: str) -> None:
+    old = {"newsletter": {"id": 1, "sent_at": BEGAN - 86_400, "updated": BEGAN - 86_400}}
+    assert judged(case(tool), old).ending is FAILED
+    assert judged(case(tool, is_timed=False), old).ending is UNKNOWN
+
+
+def test_what_no_clock_has_counted_is_waited_for_from_the_least_time_that_passed() -> None:
+    call = case("send_email", is_timed=False)
+    young = replace(call, operation=replace(call.operation, age=20.0), now=BEGAN + 1_000_000)
+    assert judged(young, messages()).again_in == SETTLING_SECONDS + TOOK - 20
+
+
+@pytest.mark.parametrize(
+    ("date", "asked_at", "answered_at", "ahead"),
+    [
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 100.0, 100.2, 0.0),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 99.0, 101.5, 0.0),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 100.9, 100.95, 0.0),
+        ("Thu, 01 Jan 1970 01:01:40 GMT", 100.0, 100.5, 3599.5),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 3700.0, 3700.5, -3599.0),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0, 110.5, None),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 101.0, 100.0, None),
+        ("", 100.0, 100.2, None),
+        ("yesterday", 100.0, 100.2, None),
+        ("Thu, 01 Jan 99999 00:01:40 GMT", 100.0, 100.2, None),
+    ],
+)
+def test_how_far_the_clocks_are_apart_is_never_more_than_an_answer_tells(
+    date: str, asked_at: float, answered_at: float, ahead: float | None
+) -> None:
+    assert reconcile.ahead(date, asked=asked_at, answered=answered_at) == ahead
 
 
 # -- broadcasts and newsletters --------------------------------------------------------------------
@@ -487,21 +542,35 @@ def test_what_a_call_made_is_named_as_it_is_found(tool: str, answer: dict[str, A
         ("create_segment", {"name": "<4 characters>"}, {"name": "<4 characters>"}, False),
     ],
 )
-def test_calls_are_told_apart_only_by_what_proves_it(
+def test_calls_are_rivals_unless_something_tells_them_apart(
     tool: str, one: dict[str, Any], other: dict[str, Any], *, apart: bool
 ) -> None:
     mine, theirs = (
         replace(operation(tool), intent=replace(operation(tool).intent, arguments=redacted))
         for redacted in (one, other)
     )
-    assert reconcile.told_apart(CATALOG[tool], mine, theirs) is apart
+    assert reconcile.are_rivals(CATALOG[tool], mine, theirs, 45.0) is not apart
 
 
 def test_calls_that_were_not_under_way_together_cannot_be_mistaken() -> None:
-    mine = case("send_email")
-    later = replace(mine, operation=operation("send_email", began=BEGAN + 3600))
-    close = replace(mine, operation=operation("send_email", began=BEGAN + 60))
-    assert not mine.overlaps(later)
-    assert not later.overlaps(mine)
-    assert mine.overlaps(close)
-    assert close.overlaps(mine)
+    mine, close, later = (operation("send_email", began=BEGAN + at) for at in (0, 60, 3600))
+    endpoint = CATALOG["send_email"]
+    assert not reconcile.are_rivals(endpoint, mine, later, 45.0)
+    assert not reconcile.are_rivals(endpoint, later, mine, 45.0)
+    assert reconcile.are_rivals(endpoint, mine, close, 45.0)
+    assert reconcile.are_rivals(endpoint, close, mine, 45.0)
+
+
+def test_a_call_of_which_it_is_known_what_it_made_is_no_rival() -> None:
+    mine, answered = operation("send_email"), operation("send_email", ending=OK, made="message abc")
+    assert not reconcile.are_rivals(CATALOG["send_email"], mine, answered, 45.0)
+    unread = operation("send_email", ending=OK)
+    assert reconcile.are_rivals(CATALOG["send_email"], mine, unread, 45.0)
+
+
+def test_a_newsletter_that_two_calls_may_have_sent_proves_neither() -> None:
+    sent = {"newsletter": {"id": 1, "sent_at": BEGAN + 1}}
+    assert judged(case("send_newsletter"), sent).ending is OK
+    verdict = judged(case("send_newsletter", rivals=1), sent)
+    assert verdict.ending is UNKNOWN
+    assert "do not make the call again" in verdict.next_step

@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -11,6 +12,7 @@ from cio_mcp.ledger.terms import Ending, Intent, Outcome, Terms
 from cio_mcp.operations import OPERATIONS
 from cio_mcp.sandbox import Fault, RunningSandbox
 from tests.faults.arguments import ARGUMENTS, DELETE, EVENT
+from tests.faults.rig import rigged, settings_of
 from tests.operations.conftest import Enter, House
 
 pytestmark = pytest.mark.anyio
@@ -191,18 +193,40 @@ async def test_a_message_that_an_answered_call_sent_is_not_taken_for_the_lost_on
     house: Enter, sandbox: RunningSandbox
 ) -> None:
     async with house() as home:
-        sent = (await home.call("send_email", EMAIL)).result["delivery_id"]
-        home.recollection.claim(f"message {sent}")
+        await home.call("send_email", EMAIL)
         number = await lost(home, sandbox, "send_email", effect=False)
         home.clock.ahead = SETTLED
+        assert (await reconciled(home, number))["ending"] == "failed"
+
+
+@pytest.mark.parametrize("effect", [True, False])
+@pytest.mark.parametrize("ahead", [-7_200.0, 7_200.0])
+async def test_a_clock_that_was_wrong_all_the_time_hides_nothing(
+    house: Enter, sandbox: RunningSandbox, ahead: float, *, effect: bool
+) -> None:
+    async with house() as home:
+        sandbox.app.state.clock = lambda: home.clock.now() + ahead
+        number = await lost(home, sandbox, "send_email", effect=effect)
+        home.clock.ahead = SETTLED
+        assert (await reconciled(home, number))["ending"] == ("ok" if effect else "failed")
+
+
+async def test_the_same_send_of_another_process_is_not_taken_for_the_lost_one(
+    house: Enter, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    path = tmp_path / "ledger.sqlite3"
+    async with house(path) as home, house(path) as neighbour:
+        number = await lost(home, sandbox, "send_email", effect=False)
+        await neighbour.call("send_email", EMAIL | {"allow_repeat": True})
+        home.clock.ahead = neighbour.clock.ahead = SETTLED
         assert (await reconciled(home, number))["ending"] == "failed"
 
 
 async def test_messages_from_elsewhere_leave_it_open_and_the_record_says_that_somebody_looked(
     house: Enter, sandbox: RunningSandbox
 ) -> None:
-    async with house() as home:
-        await home.call("send_email", EMAIL)
+    async with house() as home, rigged(settings_of(sandbox.url)) as elsewhere:
+        await elsewhere.call("send_email", EMAIL)
         number = await lost(home, sandbox, "send_email", effect=True)
         answer = await reconciled(home, number)
         assert answer["ending"] == "unknown"

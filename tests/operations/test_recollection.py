@@ -52,10 +52,3 @@ def test_a_call_kept_again_counts_once() -> None:
         kept.keep("1", SEGMENT, named("a" * 90))
     kept.keep("2", SEGMENT, named("b" * 90))
     assert kept.recall("1") is not None
-
-
-def test_claims_are_bounded_and_the_newest_stay() -> None:
-    kept = Recollection(claims=2)
-    for made in ("a", "b", "a", "c"):
-        kept.claim(made)
-    assert sorted(kept.claimed) == ["a", "c"]

@@ -56,7 +56,7 @@ class Agents:
             self._again: 5,
             self._with_offer: 12 if self._offers else 0,
             self._misused: 4 if self._offers else 0,
-            self._looking: 2,
+            self._looking: 4 if self._unknown else 1,
         }
         if self._mode is Mode.OPERATOR:
             kinds[self._operator] = 4
@@ -165,7 +165,9 @@ class Agents:
             return self._step("get_operation", {"operation": operation}, principal=step.principal)
         own = {name: value for name, value in step.arguments.items() if name not in _CONTROLS}
         asked = {"operation": operation} | ({"arguments": own} if self._random.random() < 0.8 else {})
-        return self._step("reconcile_operation", asked, principal=step.principal)
+        # At once, or when what is not to be seen by then did not happen.
+        pause = self._random.choice((1.0, 1.0, 200.0))
+        return self._step("reconcile_operation", asked, principal=step.principal, pause=pause)
 
     def _operator(self) -> Step:
         return self._step(OPERATOR, {})

@@ -35,7 +35,8 @@ from tests.simulation.world import Stuck, World
 
 PATIENCE = 60.0
 """Seconds of real time after which a process that says nothing hangs."""
-_DAY = 86_400.0
+# Seconds by which a wall clock is wrong, or not: by more than a look allows for, by a time zone, by a day.
+_WRONG = (-86_400.0, -7_200.0, -45.0, 0.0, 45.0, 7_200.0, 86_400.0)
 
 
 @dataclass(slots=True)
@@ -79,6 +80,7 @@ class Simulation:
 
     def run(self) -> None:
         """Play it to the end."""
+        self._set_clock(0.15)
         for _ in range(self._random.choice((1, 1, 2))):
             self._begin_life()
         try:
@@ -141,14 +143,17 @@ class Simulation:
 
     def _between_lives(self) -> None:
         random, machine, world = self._random, self._machine, self.world
-        if random.random() < 0.2:
-            machine.set_wall_clock(random.choice((-_DAY, 0.0, _DAY)))
-            world.tell("the clock", f"is {machine.offset:+.0f} s off")
+        self._set_clock(0.2)
         if not self._running and random.random() < 0.2:
             machine.restart()
             world.tell("the machine", f"is started anew, its clock {machine.offset:+.0f} s off")
         if not self._running:
             world.pass_time(machine.now + random.choice((0.0, 1.0, 30.0, 700.0)))
+
+    def _set_clock(self, likely: float) -> None:
+        if self._random.random() < likely:
+            self._machine.set_wall_clock(self._random.choice(_WRONG))
+            self.world.tell("the clock", f"is {self._machine.offset:+.0f} s off")
 
     # -- turns ---------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,6 @@ class Machine:
     least_offset: float = 0.0
     booted_at: float = -1000.0
     boots: int = 1
-    was_wrong: bool = False
 
     def uptime(self) -> float:
         """Return the seconds since the machine was started."""
@@ -36,7 +35,6 @@ class Machine:
     def set_wall_clock(self, offset: float) -> None:
         """Let the wall clock jump."""
         self.offset = offset
-        self.was_wrong |= offset != 0
         self.least_offset = min(self.least_offset, offset)
 
     def restart(self) -> None:

@@ -17,9 +17,6 @@ HOUR = 3_600.0
 _ROUNDING = 0.01
 _NOTHING_DONE = (Ending.FAILED, Ending.REFUSED, Ending.PLANNED, Ending.CANCELLED)
 _PARTLY = 207
-# How far from a call its effect may lie for `reconcile_operation`: 2 s before, and 60 s after it can have ended, which
-# is the whole time of a call when its process died (reconcile/case.py).
-_EARLY, _LATE = 3.0, 45.0 + 61.0
 _EVENTS = ("track_event", "apply_batch")
 Row = dict[str, Any]
 
@@ -34,8 +31,6 @@ class Evidence:
     left_open: set[str]
     per_hour: int | None
     stalls: bool
-    clock_was_wrong: bool
-    """By more than `reconcile_operation` says that it bears, at some time."""
 
 
 def counts(evidence: Evidence) -> Counter[str]:
@@ -66,7 +61,7 @@ def wrongs(evidence: Evidence) -> Iterator[str]:
         yield from _as_recorded(account, endings, evidence)
         yield from _as_told(account, endings)
     yield from _as_stored(accounts, evidence.customerio)
-    yield from _no_silent_repeats(accounts, endings, misread=evidence.clock_was_wrong)
+    yield from _no_silent_repeats(accounts, endings)
     yield from _confirmed_once(accounts)
     yield from _confirmed_for_itself(evidence.story)
     if not evidence.stalls:
@@ -103,8 +98,6 @@ def _as_recorded(
         if account.begun_at is not None or effects:
             yield f"call {call} has no outcome"
         return
-    if settled and evidence.clock_was_wrong:
-        return  # a look goes by the times in the record
     how = f"{ending}, settled by {settled}" if settled else str(ending)
     if ending in _NOTHING_DONE and effects and not any(effect.status == _PARTLY for effect in effects):
         yield f"call {call} is recorded as {how}, and took effect {len(effects)} times"
@@ -113,18 +106,8 @@ def _as_recorded(
     gone = account.step.tool == "delete_segment" and not evidence.customerio.has_segment(
         account.step.arguments["segment_id"]
     )
-    if not effects and not gone and not (settled and _another_made_it(account, evidence)):
+    if not effects and not gone:
         yield f"call {call} is recorded as {how}, and never took effect"
-
-
-def _another_made_it(account: Account, evidence: Evidence) -> bool:
-    """Say whether another call, of whatever process, made at the time what looks like the effect of this one.
-
-    A look cannot tell them apart: Customer.io shows no call's own mark, and no process knows what others made.
-    """
-    began, ended = _began(account) - _EARLY, _began(account) + _LATE
-    others = (each for each in evidence.story.accounts.values() if each.step.tool == account.step.tool)
-    return any(began <= effect.at <= ended for each in others for effect in each.effects)
 
 
 def _as_told(account: Account, endings: Mapping[str, tuple[Ending | None, str]]) -> Iterator[str]:
@@ -157,21 +140,14 @@ def _as_stored(accounts: list[Account], customerio: CustomerIo) -> Iterator[str]
             yield f"{tool} {marker}: {count} effects were counted, and Customer.io holds {shown[tool][marker]}"
 
 
-def _no_silent_repeats(
-    accounts: list[Account], endings: Mapping[str, tuple[Ending | None, str]], *, misread: bool
-) -> Iterator[str]:
-    """Find sends that passed although the same had been sent, or may have been.
-
-    `misread` leaves out those that were looked for, and may have been overlooked because the clock was wrong.
-    """
+def _no_silent_repeats(accounts: list[Account], endings: Mapping[str, tuple[Ending | None, str]]) -> Iterator[str]:
+    """Find sends that passed although the same had been sent, or may have been."""
     sends = [each for each in accounts if _endpoint(each).sends and each.begun_at is not None]
     for later in sends:
         for earlier in sends:
             if earlier.asked != later.asked or earlier is later or _began(earlier) > _began(later):
                 continue
             ending, settled = endings.get(earlier.operation or "", (None, ""))
-            if settled and misread:
-                continue
             recent = _began(later) - _began(earlier) < REPEAT_WINDOW - _ROUNDING
             if not later.allows_repeat and recent and earlier.effects and later.effects:
                 yield f"call {later.step.call} repeats call {earlier.step.call} silently"

@@ -66,7 +66,6 @@ def _judged(seed: int, simulation: Simulation) -> Played:
         left_open=left_open,
         per_hour=world.per_hour,
         stalls=bool(simulation.stalls),
-        clock_was_wrong=world.machine.was_wrong,
     )
     wrongs = [*world.faults, *oracle.wrongs(evidence), *world.record.broken()]
     counts = oracle.counts(evidence) + Counter(f"killed {point}" for point in simulation.killed)
