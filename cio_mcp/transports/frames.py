@@ -118,15 +118,19 @@ def _explain(line: bytes, exc: ValidationError) -> types.JSONRPCMessage | Refusa
         # Only nesting leaves the line's end trustworthy; otherwise it may be the end of something inside.
         tail = line[-_EDGE:] if isinstance(reading, RecursionError) else b""
         return _unparsed(Oversized(head=line[:_EDGE], tail=tail), types.PARSE_ERROR, reason)
-    return _refuse(value, types.PARSE_ERROR, reason)
+    return _refuse_batch(value) if isinstance(value, list) else _refuse(value, types.PARSE_ERROR, reason)
 
 
 def _not_a_message(value: Any) -> types.JSONRPCMessage | Refusals:
-    if not isinstance(value, list):
-        return _refuse(value, types.INVALID_REQUEST, "This is not a JSON-RPC 2.0 message with an object for params")
+    if isinstance(value, list):
+        return _refuse_batch(value)
+    return _refuse(value, types.INVALID_REQUEST, "This is not a JSON-RPC 2.0 message with an object for params")
+
+
+def _refuse_batch(items: list[Any]) -> Refusals:
     # Batches exist in 2025-03-26 only, and the SDK serves them nowhere (MCP specification 2025-06-18, "Changes").
-    reason = "JSON-RPC batches are not supported: send one message a line"
-    ids = [_usable(item.get("id")) for item in value if isinstance(item, dict) and "method" in item]
+    reason = "JSON-RPC batches are not supported: send one message at a time"
+    ids = [_usable(item.get("id")) for item in items if isinstance(item, dict) and "method" in item]
     return tuple(_error(i, types.INVALID_REQUEST, reason) for i in ids if i is not None) or (
         _error(None, types.INVALID_REQUEST, reason),
     )

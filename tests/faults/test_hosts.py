@@ -50,16 +50,16 @@ async def test_a_redirect_is_not_followed_and_the_key_stays(
 async def test_a_cookie_is_not_kept() -> None:
     recorder = Recorder()
     recorder.replies = [
-        Reply(headers={"content-type": "application/json", "set-cookie": "session=canary; Path=/"}) for _ in range(2)
+        Reply(headers={"content-type": "application/json", "set-cookie": "session=canary; Path=/"}) for _ in range(4)
     ]
     with running(recorder) as url:
         async with rigged(settings_of(url)) as house:
             for _ in range(3):
-                await house.call("identify_person", {"identifier": "1"})
-            client = house.pipeline.exchange.delivery.gateway._client
-            assert client is not None
-            assert not list(client.cookies.jar)
-    assert len(recorder.requests) == 3
+                await house.call("send_email", ARGUMENTS["send_email"])
+                await house.call(*READ)
+            clients = house.pipeline.exchange.delivery.gateway._clients.values()
+            assert [list(client.cookies.jar) for client in clients] == [[], []]
+    assert len(recorder.requests) == 6
     assert all("cookie" not in request.headers for request in recorder.requests)
 
 

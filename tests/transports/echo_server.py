@@ -18,7 +18,20 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 
 from cio_mcp.transports import serve_http, serve_stdio
 
-_TOOLS = ("echo", "slow", "stubborn", "blocked", "fail", "surrogate", "noisy", "reader", "orphan", "progress", "ask")
+_TOOLS = (
+    "echo",
+    "slow",
+    "stubborn",
+    "blocked",
+    "fail",
+    "surrogate",
+    "noisy",
+    "reader",
+    "orphan",
+    "progress",
+    "steps",
+    "ask",
+)
 
 
 async def _list_tools(_ctx: Any, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
@@ -94,6 +107,13 @@ async def _progress(ctx: ServerRequestContext[Any, Any], _arguments: dict[str, A
     return "reported"
 
 
+async def _steps(ctx: ServerRequestContext[Any, Any], arguments: dict[str, Any]) -> str:
+    total = int(arguments["total"])
+    for done in range(total):
+        await ctx.session.report_progress(done + 1, total)
+    return "there"
+
+
 async def _ask(ctx: ServerRequestContext[Any, Any], _arguments: dict[str, Any]) -> str:
     schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
     answer = await ctx.session.elicit_form("Really?", schema, related_request_id=ctx.request_id)
@@ -111,6 +131,7 @@ _RUN = {
     "reader": _reader,
     "orphan": _orphan,
     "progress": _progress,
+    "steps": _steps,
     "ask": _ask,
 }
 

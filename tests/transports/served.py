@@ -53,9 +53,11 @@ INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 class Served:
     """A running server: its pipes or sockets, what it wrote to standard error, its exit."""
 
-    def __init__(self, *arguments: str, over_sockets: bool = False, unread: bool = False) -> None:
+    def __init__(
+        self, *arguments: str, program: str = SERVER, over_sockets: bool = False, unread: bool = False
+    ) -> None:
         self.process = (_start_over_sockets if over_sockets else _start_over_pipes)(
-            [sys.executable, SERVER, *arguments], os.environ | {"PYTHONPATH": ROOT}
+            [sys.executable, program, *arguments], os.environ | {"PYTHONPATH": ROOT}
         )
         self.lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.errors: list[str] = []
@@ -179,9 +181,11 @@ def _start_over_sockets(command: list[str], environment: dict[str, str]) -> "sub
 
 
 @contextmanager
-def served(*arguments: str, over_sockets: bool = False, unread: bool = False) -> Iterator[Served]:
+def served(
+    *arguments: str, program: str = SERVER, over_sockets: bool = False, unread: bool = False
+) -> Iterator[Served]:
     """Run the server for one test."""
-    server = Served(*arguments, over_sockets=over_sockets, unread=unread)
+    server = Served(*arguments, program=program, over_sockets=over_sockets, unread=unread)
     try:
         yield server
     finally:

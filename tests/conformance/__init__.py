@@ -1,0 +1,1 @@
+"""The MCP conformance suite, run against this server over real sockets."""
