@@ -19,6 +19,8 @@ from cio_mcp.policy.tools import allowed_by, item_denial, tool_denial
 from cio_mcp.policy.words import Grant
 from cio_mcp.privacy import Mask
 
+TOKEN = "token"  # noqa: S105 - the name of a rule
+"""The rule of what an agent's token carries, as records name it."""
 LOOK_UPS = 10
 """People looked up for one call at most: each costs a request of the App API's ten a second."""
 
@@ -42,13 +44,14 @@ class Decision:
 class Policy:
     """What this server serves. Every part can only narrow; `None` narrows nothing.
 
-    `areas`, `read_only` and `grants` come from flags, `agent` from a grants file or a profile. `test_recipients`
-    are the only people who may be reached.
+    `areas`, `read_only` and `grants` come from flags, `token` from what the agent's token carries, `agent` from a
+    grants file or a profile. `test_recipients` are the only people who may be reached.
     """
 
     areas: frozenset[str] | None = None
     read_only: bool = False
     grants: frozenset[Grant] | None = None
+    token: frozenset[Grant] | None = None
     agent: Grants | None = None
     test_recipients: Recipients | None = None
 
@@ -105,6 +108,8 @@ class Policy:
             yield Denial(rule="--read-only", because="it is read-only", remedy="--read-only taken away")
         if self.grants is not None and not any(grant.covers(endpoint) for grant in self.grants):
             yield Denial(rule="--grant", because=f"no grant covers {scope}", remedy=f"{scope} added to --grant")
+        if self.token is not None and not any(grant.covers(endpoint) for grant in self.token):
+            yield Denial(rule=TOKEN, because=f"your token does not carry {scope}", remedy=f"a token with {scope}")
         if self.agent and (denial := tool_denial(self.agent, endpoint)):
             yield denial
 
@@ -133,6 +138,7 @@ class Policy:
             "--areas": self.areas is not None,
             "--read-only": self.read_only,
             "--grant": self.grants is not None,
+            TOKEN: self.token is not None,
             rules.TEST_RECIPIENTS: self.test_recipients is not None,
         }
         named = [name for name, is_set in flags.items() if is_set]

@@ -19,23 +19,18 @@ per_hour = 50
 What widens adds up; what narrows holds for both: denied words, the smaller budget, all quiet hours, `count`.
 """
 
-import os
-import stat
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from pathlib import Path
 
 from cio_mcp.policy.addresses import Recipients
 from cio_mcp.policy.grants import Causes, Grants
 from cio_mcp.policy.profiles import PROFILES
 from cio_mcp.policy.sections import Section, read_section
-from cio_mcp.policy.toml_table import Table
+from cio_mcp.toml_file import read_toml
+from cio_mcp.toml_table import Table
 
 DEFAULT_AGENT = "local"
-MOST_BYTES = 1_000_000
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,59 +84,12 @@ def _put_together(start: Grants, everyone: Section, own: Section, *, origin: str
 
 
 def read_grants_file(name: str) -> GrantsFile:
-    """Read a grants file that nobody else may write; raises ValueError with its name, the place and the remedy."""
-    path = _path(name)
-    try:
-        content = _content(path)
-        parsed = tomllib.loads(content.decode("utf-8-sig"))
-    except OSError as error:
-        hint = "; area:permission belongs to --grant" if ":" in name and not path.exists() else ""
-        # Not by its name, which may be a key that was put into the wrong variable.
-        raise ValueError(f"names a file that cannot be read: {error.strerror or 'it is no file'}{hint}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        reason = error if isinstance(error, tomllib.TOMLDecodeError) else "it is no UTF-8 text of reasonable depth"
-        raise ValueError(f"names {name}, which is no TOML: {reason}") from None
-    top = Table(parsed, file=name)
+    """Read a grants file; raises ValueError that says what is wrong with it and how to mend it."""
+    top = Table(read_toml(name, hint="area:permission belongs to --grant"), file=name)
     agents = top.table("agents")
     everyone = read_section(top, "agents")
     found = {each: read_section(agents.table(each)) for each in agents.names()}
     return GrantsFile(path=name, everyone=everyone, agents=found)
-
-
-def _path(name: str) -> Path:
-    try:
-        path = Path(name).expanduser()
-    except RuntimeError:  # the home of somebody who is nobody here
-        path = None
-    if path is None or "\0" in name:
-        raise ValueError("names a file that cannot be read: its path is none of this machine's")
-    return path
-
-
-def _content(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        _check_mode(path, os.fstat(descriptor))
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"names {path}, which has more than {MOST_BYTES:,} bytes")
-    return content
-
-
-def _check_mode(path: Path, found: os.stat_result) -> None:
-    """Refuse a file that another user can change, itself or by putting another in its place."""
-    if not stat.S_ISREG(found.st_mode):
-        raise ValueError(f"names {path}, which is no file")
-    if os.name == "nt":
-        return
-    if found.st_mode & _OTHERS_WRITE:
-        raise ValueError(f"names {path}, which others may write; run: chmod go-w {path}")
-    if found.st_uid not in (0, os.geteuid()):
-        raise ValueError(f"names {path}, which belongs to another user; run: chown {os.geteuid()} {path}")
-    folder = path.resolve().parent
-    mode = folder.stat().st_mode
-    if mode & _OTHERS_WRITE and not mode & stat.S_ISVTX:
-        raise ValueError(f"names {path}, in a folder in which others may replace it; run: chmod go-w {folder}")
 
 
 def _nearest(word: str, known: list[str]) -> str:

@@ -23,8 +23,9 @@ TWINS: Mapping[str, str] = {
     "merge": "merge_people",
     "delete": "delete_person",
     "suppress": "suppress_person",
+    "unsuppress": "suppress_person",  # lifted by nobody who may not impose it
 }
-"""What is done to a person, and the tool that does the same."""
+"""What is done to a person, and the tool that does the same, or undoes it."""
 _WITHOUT_EFFECT = frozenset({("object", "delete"), ("person", "unsuppress")})
 
 
@@ -47,8 +48,10 @@ def twin_of(item: Item) -> Endpoint | None:
 
 def may_cause(item: Item) -> bool:
     """Say whether campaigns may react to an item."""
+    if (item["type"], item["action"]) in _WITHOUT_EFFECT:
+        return False
     twin = twin_of(item)
-    return twin.effect is Effect.MAY_TRIGGER if twin else (item["type"], item["action"]) not in _WITHOUT_EFFECT
+    return twin is None or twin.effect is Effect.MAY_TRIGGER
 
 
 def word_for(item: Item) -> str:

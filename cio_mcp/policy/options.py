@@ -5,8 +5,8 @@ from cio_mcp.policy.decision import Policy
 from cio_mcp.policy.grants import Grants
 from cio_mcp.policy.grants_file import GrantsFile, profile_grants
 from cio_mcp.policy.profiles import PROFILES
-from cio_mcp.policy.toml_table import nearest
 from cio_mcp.policy.words import Grant
+from cio_mcp.toml_table import nearest
 
 LONGEST_NAME = 80
 
@@ -42,6 +42,7 @@ def policy_for(
     agent: str,
     profile: str | None,
     test_recipients: Recipients | None,
+    token: frozenset[Grant] | None = None,
 ) -> Policy:
     """Return what all flags together permit; raises ValueError, with the flag's name, if they do not fit."""
     granted: Grants | None = None
@@ -49,4 +50,6 @@ def policy_for(
         granted = file.of(agent, profile)
     elif profile is not None:
         granted = profile_grants(profile)
-    return Policy(areas=areas, read_only=read_only, grants=grants, agent=granted, test_recipients=test_recipients)
+    return Policy(
+        areas=areas, read_only=read_only, grants=grants, token=token, agent=granted, test_recipients=test_recipients
+    )

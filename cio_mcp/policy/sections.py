@@ -10,9 +10,9 @@ from cio_mcp.policy.addresses import host_name, listed_address
 from cio_mcp.policy.grants import FIELDS, UNBOUNDED, Budget, Causes, Quiet
 from cio_mcp.policy.items import possible_items
 from cio_mcp.policy.profiles import PROFILES
-from cio_mcp.policy.toml_table import Table, nearest, one_of
 from cio_mcp.policy.tools import item_needs, needs
 from cio_mcp.policy.words import ANY, PERMISSIONS, PERSONAL, Grant
+from cio_mcp.toml_table import Table, nearest, one_of
 
 KEYS = (
     "profile", "allow", "deny", "fields", "causes", "recipients", "urls", "budget", "quiet", "personal",

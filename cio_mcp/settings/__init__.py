@@ -1,17 +1,21 @@
 """What an operator can set, and how it is read."""
 
+from cio_mcp.settings.entries import settings_for
 from cio_mcp.settings.loading import (
     APP_URLS,
     TRACK_URLS,
     Settings,
     SettingsError,
     add_flags,
+    credentials_reread,
     flags_given,
     load,
+    settings_at,
     source_of,
     strangers,
 )
 from cio_mcp.settings.options import OPTIONS, Option
+from cio_mcp.settings.stored import with_login
 from cio_mcp.settings.values import MEMORY, Region, is_customer_io
 
 __all__ = [
@@ -24,9 +28,13 @@ __all__ = [
     "Settings",
     "SettingsError",
     "add_flags",
+    "credentials_reread",
     "flags_given",
     "is_customer_io",
     "load",
+    "settings_at",
+    "settings_for",
     "source_of",
     "strangers",
+    "with_login",
 ]

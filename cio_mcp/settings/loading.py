@@ -3,7 +3,7 @@
 import argparse
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,23 @@ from cio_mcp.policy.addresses import Recipients
 from cio_mcp.policy.grants_file import GrantsFile
 from cio_mcp.secret import Secret
 from cio_mcp.settings.options import OPTIONS, Option
-from cio_mcp.settings.values import Region
+from cio_mcp.settings.values import MEMORY, Region
+from cio_mcp.workspaces import Reference, Unreadable, WorkspacesFile
 
 # Customer.io Track and App API references, "Servers".
 TRACK_URLS: Mapping[Region, str] = {"us": "https://track.customer.io", "eu": "https://track-eu.customer.io"}
 APP_URLS: Mapping[Region, str] = {"us": "https://api.customer.io", "eu": "https://api-eu.customer.io"}
+
+
+SIGNING_KEYS = ("webhook_signing_key", "webhook_signing_key_previous")
+CREDENTIALS = (
+    "site_id",
+    "track_api_key",
+    "app_api_key",
+    "service_account_token",
+    "workspace_id",
+    *SIGNING_KEYS,
+)
 
 
 class SettingsError(Exception):
@@ -35,6 +47,8 @@ class Settings:
     app_api_key: Secret | None
     service_account_token: Secret | None
     workspace_id: int | None
+    webhook_signing_key: Secret | None
+    webhook_signing_key_previous: Secret | None
     region: Region
     track_url: str | None
     app_url: str | None
@@ -45,6 +59,7 @@ class Settings:
     grants: GrantsFile | None
     agent: str
     profile: str | None
+    workspaces: WorkspacesFile | None
     test_recipients: Recipients | None
     confirm: Mode
     confirm_above: int
@@ -52,6 +67,28 @@ class Settings:
     ledger: str | None
     ledger_days: float
     ledger_megabytes: float
+    store: Secret | None
+    ledger_key: Secret | None
+    limiter: Secret | None
+    replicas: int
+    limiter_strict: bool
+    webhook_url: str | None
+    webhook_max_age: float
+    webhook_max_ahead: float
+    events_days: float
+    events_megabytes: float
+    auth: frozenset[str] | None
+    allowed_hosts: tuple[str, ...] | None
+    allowed_origins: tuple[str, ...] | None
+    insecure_loopback: bool
+    sessions: bool
+    public_url: str | None
+    oauth_issuer: str | None
+    oauth_jwks_url: str | None
+    oauth_workspace_claim: str | None
+    console: tuple[str, int] | None
+    console_key: Secret | None
+    token: Secret | None
     time_budget: float
     result_tokens: int
     limit_app: Rate
@@ -60,6 +97,12 @@ class Settings:
     limit_broadcast: Rate
     limit_track: Rate
     log_level: str
+    log_format: str
+    metrics: tuple[str, int] | None
+    credential_files: Mapping[str, str] = field(default_factory=dict)
+    """By the names of credentials, the files that they were read from, which may hold others by now."""
+    credential_places: Mapping[str, Reference] = field(default_factory=dict)
+    """Likewise where those lie that `cio-mcp login` stored."""
 
     @property
     def rates(self) -> dict[Bucket, Rate]:
@@ -71,6 +114,11 @@ class Settings:
             Bucket.TRANSACTIONAL: self.limit_transactional,
             Bucket.BROADCAST: self.limit_broadcast,
         }
+
+    @property
+    def ledger_in_memory(self) -> bool:
+        """Whether calls are recorded in memory alone: asked for, or because nothing real is written."""
+        return self.ledger == MEMORY or (self.ledger is None and self.sandbox and self.store is None)
 
     @property
     def track_base(self) -> str:
@@ -98,7 +146,44 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> 
             raise SettingsError(f"{option.flag} needs a value; leave the flag out for the default")
         text = from_flag if from_flag is not None else _from_environment(option, environ)
         values[option.name] = _parse(option, source_of(option, given), text if text is not None else option.default)
-    return Settings(**values)
+    paths = {option.name: _set(environ.get(_file_of(option))) for option in OPTIONS if option.name in CREDENTIALS}
+    return Settings(**values, credential_files={name: path for name, path in paths.items() if path})
+
+
+def credentials_reread(settings: Settings) -> Settings:
+    """Return the settings with the credentials that their files hold now; raises SettingsError.
+
+    Those that stand in the environment itself cannot change while a process runs.
+    """
+    held: dict[str, Any] = {}
+    for option in OPTIONS:
+        if path := settings.credential_files.get(option.name):
+            held[option.name] = _parse(option, option.env, _read(_file_of(option), path) or "")
+            if held[option.name] is None:  # a file that is just being written is empty for a moment
+                raise SettingsError(f"{_file_of(option)} names a file that is empty")
+    return replace(settings, **{**held, **credentials_at(settings.credential_places)})
+
+
+def credentials_at(places: Mapping[str, Reference]) -> dict[str, Any]:
+    """Return the credentials that lie where `cio-mcp login` put them, by their names; raises SettingsError."""
+    held: dict[str, Any] = {}
+    for option in OPTIONS:
+        if place := places.get(option.name):
+            try:
+                held[option.name] = _parse(option, f"the stored {option.env}", place.read({}))
+            except Unreadable as error:
+                raise SettingsError(f"the stored {option.env}: {error}; run `cio-mcp login` again") from None
+    return held
+
+
+def settings_at(settings: Settings, texts: Mapping[str, str], place: str) -> Settings:
+    """Return the settings with some of them read from elsewhere, by their names; `place` says where in errors."""
+    read = {
+        option.name: _parse(option, f"{place}.{option.name}", texts.get(option.name) or option.default)
+        for option in OPTIONS
+        if option.name in texts or option.name in CREDENTIALS
+    }
+    return replace(settings, **read)
 
 
 def source_of(option: Option, flags: Mapping[str, str]) -> str:
@@ -108,7 +193,7 @@ def source_of(option: Option, flags: Mapping[str, str]) -> str:
 
 def strangers(environ: Mapping[str, str]) -> dict[str, str]:
     """Return variables that look like settings and are none, each with the nearest that is one."""
-    known = [name for option in OPTIONS for name in (option.env, f"{option.env}_FILE")]
+    known = [name for option in OPTIONS for name in (option.env, _file_of(option))]
     odd = (name for name in environ if name.startswith(("CIO_MCP_", "CUSTOMERIO_")) and name not in known)
     near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.7) for name in sorted(odd)}
     return {name: close[0] for name, close in near.items() if close}
@@ -116,7 +201,7 @@ def strangers(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _refuse_strangers(environ: Mapping[str, str]) -> None:
     """Refuse a misspelt setting of ours: it may have been meant to restrict."""
-    known = {name for option in OPTIONS for name in (option.env, f"{option.env}_FILE")}
+    known = {name for option in OPTIONS for name in (option.env, _file_of(option))}
     meant = strangers(environ)
     for name in environ:
         if name.startswith("CIO_MCP_") and name not in known:
@@ -136,10 +221,15 @@ def _parse(option: Option, source: str, text: str) -> Any:
 
 def _from_environment(option: Option, environ: Mapping[str, str]) -> str | None:
     value = _set(environ.get(option.env))
-    path = _set(environ.get(option.env + "_FILE"))
+    path = _set(environ.get(_file_of(option)))
     if value and path:
-        raise SettingsError(f"{option.env} and {option.env}_FILE are both set: unset one of them")
-    return _read(option.env + "_FILE", path) if path else value
+        raise SettingsError(f"{option.env} and {_file_of(option)} are both set: unset one of them")
+    return _read(_file_of(option), path) if path else value
+
+
+def _file_of(option: Option) -> str:
+    """Return the variable that names a file with an option's value."""
+    return f"{option.env}_FILE"
 
 
 def _set(value: str | None) -> str | None:

@@ -9,6 +9,7 @@ from cio_mcp.policy.grants_file import read_grants_file
 from cio_mcp.policy.options import agent_name, profile_name, recipients_only
 from cio_mcp.policy.profiles import PROFILES
 from cio_mcp.settings import values
+from cio_mcp.workspaces import read_workspaces_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class Option:
     parse: Callable[[str], Any]
     default: str = ""
     is_switch: bool = False
+    is_secret: bool = False
 
     @property
     def name(self) -> str:
@@ -29,7 +31,8 @@ class Option:
     @property
     def flag(self) -> str | None:
         """The flag of the same name; credentials have none, because every user of a machine sees flags."""
-        return "--" + self.name.replace("_", "-") if self.env.startswith("CIO_MCP_") else None
+        is_flag = self.env.startswith("CIO_MCP_") and not self.is_secret
+        return "--" + self.name.replace("_", "-") if is_flag else None
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -47,6 +50,14 @@ OPTIONS: tuple[Option, ...] = (
         help="Track host, if not the region's: https on customer.io, or a loopback address",
     ),
     Option(env="CUSTOMERIO_APP_URL", parse=values.base_url, help="App host, likewise"),
+    Option(
+        env="CUSTOMERIO_WEBHOOK_SIGNING_KEY", parse=values.secret_text,
+        help="Key with which Customer.io signs its events; with it, they are received (serve --http, webhooks serve)",
+    ),
+    Option(
+        env="CUSTOMERIO_WEBHOOK_SIGNING_KEY_PREVIOUS", parse=values.secret_text,
+        help="The key before it, good as well while keys are changed",
+    ),
     Option(
         env="CIO_MCP_SANDBOX", parse=values.switch, default="false", is_switch=True,
         help="Use a built-in Customer.io instead of the real one: no keys, no network, nobody gets mail",
@@ -72,6 +83,10 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         env="CIO_MCP_PROFILE", parse=profile_name,
         help=f"A named starting point of grants: {', '.join(PROFILES)}; see `cio-mcp grants profiles`",
+    ),
+    Option(
+        env="CIO_MCP_WORKSPACES", parse=read_workspaces_file,
+        help="A file of several workspaces (TOML): where the credentials of each lie, and which agents may reach it",
     ),
     Option(
         env="CIO_MCP_TEST_RECIPIENTS", parse=recipients_only,
@@ -103,6 +118,100 @@ OPTIONS: tuple[Option, ...] = (
         help="Megabytes that the record may grow to before its oldest part is dropped",
     ),
     Option(
+        env="CIO_MCP_STORE", parse=values.database,
+        help="Where servers on several machines keep their record, confirmations, budgets, tokens and events together, "
+        "instead of a file: postgresql://USER:PASSWORD@HOST:PORT/DATABASE; better as CIO_MCP_STORE_FILE, since it "
+        "holds a password",
+    ),
+    Option(
+        env="CIO_MCP_LEDGER_KEY", parse=values.ledger_key, is_secret=True,
+        help="With --store: the secret of at least 32 characters by which the record is chained, the same on every "
+        "server and not in the database",
+    ),
+    Option(
+        env="CIO_MCP_LIMITER", parse=values.engine,
+        help="Through what servers on several machines share Customer.io's limits: redis://, rediss://, unix:// (Redis "
+        "or Valkey) or postgresql:// (default: the store)",
+    ),
+    Option(
+        env="CIO_MCP_REPLICAS", parse=values.replicas, default="1",
+        help="How many servers share the limits at most: while what they share them through is away, each keeps to its "
+        "part",
+    ),
+    Option(
+        env="CIO_MCP_LIMITER_STRICT", parse=values.switch, default="false", is_switch=True,
+        help="Send nothing while it is away, instead of a part",
+    ),
+    Option(
+        env="CIO_MCP_WEBHOOK_URL", parse=values.public_url,
+        help="The address at which Customer.io reaches /webhooks/customerio, for get_webhook_setup to tell",
+    ),
+    Option(
+        env="CIO_MCP_WEBHOOK_MAX_AGE", parse=values.past, default="608400",
+        help="Seconds for which a signed event may be under way: Customer.io repeats it for seven days",
+    ),
+    Option(
+        env="CIO_MCP_WEBHOOK_MAX_AHEAD", parse=values.ahead, default="300",
+        help="Seconds by which its clock may be ahead of ours",
+    ),
+    Option(env="CIO_MCP_EVENTS_DAYS", parse=values.days, default="90", help="Days for which events are kept"),
+    Option(
+        env="CIO_MCP_EVENTS_MEGABYTES", parse=values.megabytes, default="500",
+        help="Megabytes that they may grow to before the oldest are dropped",
+    ),
+    Option(
+        env="CIO_MCP_AUTH", parse=values.proofs,
+        help="Over HTTP, by what agents prove who they are: tokens (`cio-mcp token create NAME --grant ...`), oauth, "
+        "or both, separated by commas",
+    ),
+    Option(
+        env="CIO_MCP_ALLOWED_HOSTS", parse=values.reached_as,
+        help="Over HTTP, the names by which clients reach this server, such as mcp.example.com",
+    ),
+    Option(
+        env="CIO_MCP_ALLOWED_ORIGINS", parse=values.origins,
+        help="Over HTTP, the web pages that may call, such as https://app.example.com, or none",
+    ),
+    Option(
+        env="CIO_MCP_INSECURE_LOOPBACK", parse=values.switch, default="false", is_switch=True,
+        help="Over HTTP on a loopback address, ask nobody who they are although the server is reached from elsewhere: "
+        "for a proxy that asks",
+    ),
+    Option(
+        env="CIO_MCP_SESSIONS", parse=values.switch, default="false", is_switch=True,
+        help="Over HTTP, keep sessions, so that older clients can be asked questions and see progress; for one process "
+        "alone",
+    ),
+    Option(
+        env="CIO_MCP_PUBLIC_URL", parse=values.oauth_url,
+        help="URL of the MCP endpoint as clients write it; OAuth tokens must be made out for exactly it",
+    ),
+    Option(
+        env="CIO_MCP_OAUTH_ISSUER", parse=values.oauth_url,
+        help="The issuer whose access tokens are accepted, exactly as in their iss",
+    ),
+    Option(
+        env="CIO_MCP_OAUTH_JWKS_URL", parse=values.oauth_url,
+        help="Its key set, where the issuer publishes no metadata",
+    ),
+    Option(
+        env="CIO_MCP_OAUTH_WORKSPACE_CLAIM", parse=agent_name,
+        help="The claim that names an agent's workspaces; a token without it then reaches none",
+    ),
+    Option(
+        env="CIO_MCP_CONSOLE", parse=values.listening,
+        help="Show the operator's page there, beside the server: [host:]port; without a host, to this machine alone",
+    ),
+    Option(
+        env="CIO_MCP_CONSOLE_KEY", parse=values.console_key, is_secret=True,
+        help="With --console: the secret of at least 32 characters with which the operator signs in, to read plans and "
+        "to decide; needed on any other address than a loopback one",
+    ),
+    Option(
+        env="CIO_MCP_TOKEN", parse=values.secret_text, is_secret=True,
+        help="The token with which `call --url` proves itself to a server elsewhere",
+    ),
+    Option(
         env="CIO_MCP_TIME_BUDGET", parse=values.seconds, default="45",
         help="Seconds one call may take, waiting included; many clients give up after 60",
     ),
@@ -123,6 +232,15 @@ OPTIONS: tuple[Option, ...] = (
     Option(env="CIO_MCP_LIMIT_TRACK", parse=values.rate, default="1000/1", help="Track API: requests / seconds"),
     Option(
         env="CIO_MCP_LOG_LEVEL", parse=values.level, default="info",
-        help=f"Messages on standard error: {', '.join(values.LOG_LEVELS)}; calls are recorded in the ledger instead",
+        help=f"Messages on standard error: {', '.join(values.LOG_LEVELS)}. Over HTTP, every call is one at info",
+    ),
+    Option(
+        env="CIO_MCP_LOG_FORMAT", parse=values.log_format, default="text",
+        help="How they are written: text, or json, one object a line",
+    ),
+    Option(
+        env="CIO_MCP_METRICS", parse=values.address,
+        help="Serve metrics for Prometheus at [HOST:]PORT, path /metrics (default host: 127.0.0.1); nobody is asked "
+        "who they are. Needs the extra prometheus",
     ),
 )  # fmt: skip

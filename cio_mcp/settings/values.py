@@ -6,14 +6,24 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from cio_mcp import postgres
+from cio_mcp.agents.urls import checked
 from cio_mcp.gate import Mode
+from cio_mcp.ledger.keys import keys_of
 from cio_mcp.limiter import Rate
+from cio_mcp.limiter.engine.redis import SCHEMES as REDIS_SCHEMES
 from cio_mcp.policy import Grant
 from cio_mcp.secret import Secret
 
 Region = Literal["us", "eu"]
 SERVICE_ACCOUNT_PREFIX = "sa_live_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
+PROOFS = ("tokens", "oauth")
+"""Tokens of this server's own, access tokens of an issuer."""
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+CONSOLE_KEY_CHARACTERS = 32
+"""So many that nobody guesses it, however often they may try."""
 MEMORY = "memory"
 """The ledger that lasts as long as the process."""
 
@@ -108,6 +118,43 @@ def _listed(value: str) -> list[str]:
     return parts
 
 
+NONE = "none"
+"""A list that is meant to be empty."""
+
+
+def reached_as(value: str) -> tuple[str, ...]:
+    """Read the names, with ports if they are not the scheme's own, by which clients reach this server."""
+    names = tuple(_listed(value))
+    for name in names:
+        if "/" in name or "*" in name or not name.isascii() or " " in name:
+            raise ValueError("must be names as in a URL, with a port if it is shown there, such as mcp.example.com")
+    return names
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """Read from which web pages the server may be called; the word none for no page at all."""
+    if value == NONE:
+        return ()
+    found = tuple(_listed(value))
+    if not all(_ORIGIN.fullmatch(each) for each in found):
+        raise ValueError(f"must be origins such as https://app.example.com, or {NONE}")
+    return found
+
+
+def proofs(value: str) -> frozenset[str]:
+    """Read by what agents prove who they are."""
+    found = frozenset(_listed(value))
+    if not found <= set(PROOFS):
+        raise ValueError(f"must be one or more of {', '.join(PROOFS)}")
+    return found
+
+
+def oauth_url(value: str) -> str:
+    """Read a URL of OAuth, as it stands to the last slash: it is compared with what tokens say."""
+    checked(value)
+    return value
+
+
 def switch(value: str) -> bool:
     """Read a yes or no."""
     match value.lower():
@@ -155,6 +202,27 @@ def level(value: str) -> str:
     return value.lower()
 
 
+def log_format(value: str) -> str:
+    """Read how log lines are written."""
+    if value.lower() not in LOG_FORMATS:
+        raise ValueError(f"must be one of {', '.join(LOG_FORMATS)}")
+    return value.lower()
+
+
+def address(value: str) -> tuple[str, int]:
+    """Read where to listen: a port, or host:port, such as 9464, 0.0.0.0:9464 or [::1]:9464."""
+    host, _, port = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    try:
+        ip_address(host or "127.0.0.1") if host != "localhost" else None
+        number = int(port) if port.isascii() and port.isdigit() else -1
+    except ValueError:
+        number = -1
+    if not 0 <= number <= _LAST_PORT:
+        raise ValueError("must be [HOST:]PORT with an address as host, such as 9464 or 0.0.0.0:9464")
+    return host or "127.0.0.1", number
+
+
 def mode(value: str) -> Mode:
     """Read how calls are confirmed."""
     try:
@@ -185,6 +253,64 @@ def window(value: str) -> float:
 def people(value: str) -> int:
     """Read a number of people."""
     return int(_number(value, least=1, most=1_000_000, unit="people"))
+
+
+def database(value: str) -> Secret:
+    """Read the address of a database; it may hold a password."""
+    postgres.shown(value)
+    return Secret(value)
+
+
+def ledger_key(value: str) -> Secret:
+    """Read the secret by which a record is chained."""
+    keys_of(value)
+    return Secret(value)
+
+
+def engine(value: str) -> Secret:
+    """Read through what limits are shared; it may hold a password."""
+    known = (*REDIS_SCHEMES, *postgres.SCHEMES)
+    if not urlsplit(value).scheme or value.partition(":")[0] not in known:
+        raise ValueError(f"must be an address that begins with one of {', '.join(f'{each}://' for each in known)}")
+    return Secret(value)
+
+
+def replicas(value: str) -> int:
+    """Read a number of servers."""
+    return int(_number(value, least=1, most=1_000, unit="servers"))
+
+
+def listening(value: str) -> tuple[str, int]:
+    """Read where to listen: a host and a port, or a port of this machine alone."""
+    host, _, port = value.rpartition(":")
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= _LAST_PORT):  # noqa: PLR2004 - digits
+        raise ValueError(f"must be a port from 0 to {_LAST_PORT}, or host:port")
+    return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+
+
+def console_key(value: str) -> Secret:
+    """Read the secret by which the operator signs in."""
+    if len(value) < CONSOLE_KEY_CHARACTERS:
+        raise ValueError(f"must have {CONSOLE_KEY_CHARACTERS} characters or more; `openssl rand -hex 32` makes one")
+    return secret_text(value)
+
+
+def public_url(value: str) -> str:
+    """Read the https address of ours that somebody else is told."""
+    parts = urlsplit(value)
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.password:
+        raise ValueError("must be an https address without user and password")
+    return value
+
+
+def past(value: str) -> float:
+    """Read how old a signed event may be."""
+    return _number(value, least=60, most=30 * 86_400, unit="seconds")
+
+
+def ahead(value: str) -> float:
+    """Read how far ahead of our clock another one may be."""
+    return _number(value, least=0, most=3_600, unit="seconds")
 
 
 def days(value: str) -> float:

@@ -1,0 +1,1 @@
+"""The keys that `cio-mcp login` keeps: in the system's keyring, or in files that only their owner can read."""

@@ -1,0 +1,74 @@
+"""What tells where the stored keys lie: a small file without any key, so that a start without one costs a look."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_config_path
+
+from cio_mcp.replacing import NotOurs, check_private, replace_file
+from cio_mcp.workspaces.references import Place, Reference
+
+NAMES = ("site_id", "track_api_key", "app_api_key", "service_account_token", "workspace_id")
+"""What may be stored, by the names of settings; they belong to one account, and are used together."""
+
+
+class Spoilt(Exception):
+    """What was stored cannot be used; the text names the file and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Where each stored key lies, and in which region their account."""
+
+    region: str
+    references: Mapping[str, Reference]
+
+    @property
+    def place(self) -> Place:
+        """What keeps the keys."""
+        return next(iter(self.references.values())).place
+
+
+def folder() -> Path:
+    """Return the user's folder of this program's configuration."""
+    return user_config_path("cio-mcp", appauthor=False)
+
+
+def make_folder() -> Path:
+    """Make that folder, private if it is new; raises OSError."""
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder()
+
+
+def marker_path() -> Path:
+    """Return the file that tells where the keys lie."""
+    return folder() / "login.json"
+
+
+def stored_login() -> Login | None:
+    """Return what was stored, if anything was; raises Spoilt."""
+    path = marker_path()
+    try:
+        check_private(path)
+        held = json.loads(path.read_text(encoding="utf-8"))
+        references = {name: Reference.parse(held["credentials"][name]) for name in NAMES if name in held["credentials"]}
+        if not references:
+            return None
+        return Login(region=str(held["region"]), references=references)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except NotOurs as error:
+        raise Spoilt(str(error)) from None
+    except OSError as error:
+        raise Spoilt(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Spoilt(f"{path} is not as `cio-mcp login` writes it; delete it and log in again") from None
+
+
+def mark(login: Login) -> None:
+    """Write down where the keys lie; raises OSError."""
+    held = {"region": login.region, "credentials": {name: str(each) for name, each in login.references.items()}}
+    make_folder()
+    replace_file(marker_path(), json.dumps(held, indent=1).encode() + b"\n")
