@@ -1,0 +1,111 @@
+"""Pure: is a broadcast ready to be triggered, from what the API shows of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cio_mcp.planning import Survey
+from cio_mcp.planning.answers import moment, number, word
+
+Json = dict[str, Any]
+DAY = 86_400
+CROWD_SHARE = 0.5
+"""Of all people: who means everybody seldom does."""
+
+Level = Literal["stops", "warns"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concern:
+    """One thing to settle first: `stops` means that Customer.io would refuse, or that nobody would get it."""
+
+    level: Level
+    what: str
+    next_step: str
+
+    def told(self) -> Json:
+        """Return it as a model reads it."""
+        return {"level": self.level, "what": self.what, "next_step": self.next_step}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broadcast:
+    """What was seen of a broadcast; None for what could not be read."""
+
+    survey: Survey
+    is_absent: bool = False
+    found: Mapping[str, Any] | None = None
+    triggers: Sequence[Mapping[str, Any]] | None = None
+    actions: Sequence[Mapping[str, Any]] | None = None
+    errors: Sequence[str] | None = None
+    """Of the newest trigger."""
+
+
+def verdict(concerns: Sequence[Concern]) -> str:
+    """Return one word."""
+    levels = {concern.level for concern in concerns}
+    return "not_ready" if "stops" in levels else "ready_with_warnings" if levels else "ready"
+
+
+def concerns(seen: Broadcast, now: float) -> list[Concern]:
+    """Return what to settle before it is triggered, what stops it first."""
+    if seen.is_absent:
+        return [_stop("There is no broadcast of this id now.", "Take the id from list_broadcasts.")]
+    found = [*_of_state(seen), *_of_audience(seen.survey), *_of_actions(seen.actions), *_of_triggers(seen, now)]
+    return sorted(found, key=lambda concern: concern.level)
+
+
+def newest(triggers: Sequence[Mapping[str, Any]] | None) -> Mapping[str, Any]:
+    """Return the newest trigger, empty if there is none."""
+    return max(triggers or [{}], key=lambda row: number(row.get("created_at")) or 0)
+
+
+def _of_state(seen: Broadcast) -> Iterator[Concern]:
+    if seen.found is not None and seen.found.get("active") is False:
+        state = word(seen.found.get("state"))
+        yield _stop(f"It is not running (state: {state}).", "Have it started in Customer.io; the API cannot.")
+
+
+def _of_audience(survey: Survey) -> Iterator[Concern]:
+    count, whole = survey.audience, survey.of
+    if count is None:
+        yield _warning("How many people it reaches is not known.", "Show the user what is known, or give a filter.")
+    elif not count:
+        yield _stop("Its audience is empty now.", "Check the segment or the filter.")
+    elif whole and count > whole * CROWD_SHARE:
+        yield _warning(f"It reaches {count:,} of all {whole:,} people.", "Ask the user whether all of them are meant.")
+
+
+def _of_actions(actions: Sequence[Mapping[str, Any]] | None) -> Iterator[Concern]:
+    if actions is None:
+        return
+    if not actions:
+        yield _stop("It has no message.", "Have one added in Customer.io.")
+    for action in actions:
+        name = f"Message {number(action.get('id'))}"
+        state = word(action.get("sending_state"))
+        if state not in ("automatic", "other"):
+            yield _warning(f"{name} is not sent automatically ({state}).", "Have it set to automatic in Customer.io.")
+        if word(action.get("type")) == "email" and not action.get("subject"):
+            yield _warning(f"{name} has no subject.", "Have a subject written in Customer.io.")
+        if "body" in action and not action.get("body"):
+            yield _warning(f"{name} has no content.", "Have it written in Customer.io.")
+
+
+def _of_triggers(seen: Broadcast, now: float) -> Iterator[Concern]:
+    at = number(newest(seen.triggers).get("created_at"))
+    if at and now - at < DAY:
+        yield _warning(f"It was triggered in the last 24 hours ({moment(at)}).", "Ask the user whether twice is meant.")
+    if seen.errors:
+        yield _warning(
+            f"Its newest trigger had {len(seen.errors)} errors or more.",
+            "list_broadcast_trigger_errors; mend them first.",
+        )
+
+
+def _stop(what: str, step: str) -> Concern:
+    return Concern(level="stops", what=what, next_step=step)
+
+
+def _warning(what: str, step: str) -> Concern:
+    return Concern(level="warns", what=what, next_step=step)

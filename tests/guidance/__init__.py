@@ -1,0 +1,1 @@
+"""Tests of what a client can read and start beside the tools."""

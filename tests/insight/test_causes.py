@@ -1,0 +1,143 @@
+"""Why a person got no message: every cause that the API shows, by itself."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from cio_mcp.insight import messages, programs
+from cio_mcp.insight.absence import UNSEEN, Case, findings
+
+NOW = 1_700_000_000
+PERSON: dict[str, Any] = {
+    "identifiers": {"id": "1", "email": "a@example.com"},
+    "attributes": {"email": "a@example.com"},
+    "unsubscribed": False,
+    "devices": [],
+}
+RUNNING: dict[str, Any] = {"state": "running", "active": True, "actions": [{"id": 1, "type": "email"}]}
+
+
+def message(*metrics: str, reason: str | None = None) -> dict[str, Any]:
+    return {"id": "d", "type": "email", "metrics": dict.fromkeys(metrics, NOW), "failure_message": reason}
+
+
+def causes(**members: Any) -> list[str]:
+    return [each.cause for each in findings(Case(**members))]
+
+
+def test_nobody_of_that_identifier_is_the_only_cause_that_is_told() -> None:
+    assert causes(is_nobody=True, program=programs.campaign(1, {"active": False})) == ["no_such_person"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "cause"),
+    [
+        (("sent", "bounced"), "bounced"),
+        (("sent", "dropped"), "dropped"),
+        (("suppressed",), "suppressed"),
+        (("failed",), "failed"),
+        (("undeliverable",), "undeliverable"),
+        (("drafted",), "drafted"),
+        (("created",), "created"),
+        (("created", "attempted", "deferred"), "deferred"),
+        (("sent",), "sent"),
+        (("sent", "delivered"), "it_arrived"),
+        (("sent", "delivered", "opened", "clicked"), "it_arrived"),
+    ],
+)
+def test_what_became_of_the_newest_message_comes_first(metrics: tuple[str, ...], cause: str) -> None:
+    assert causes(about=[message(*metrics), message("sent", "bounced")], person=PERSON) == [cause]
+
+
+def test_a_failure_is_told_with_its_reason_and_its_time() -> None:
+    [found] = findings(Case(about=[message("sent", "bounced", reason="550 no such\nuser")]))
+    assert '"550 no such user"' in found.evidence
+    assert "2023-11-14 22:13 UTC" in found.evidence
+
+
+def test_a_message_that_was_made_shows_that_the_person_came_in() -> None:
+    program = programs.campaign(1, RUNNING | {"filter_segment_ids": [7], "event_name": "x"})
+    assert causes(about=[message("failed")], segments=frozenset(), program=program, event_seen=False) == ["failed"]
+
+
+def test_unsubscribed_stops_what_is_no_transactional_message() -> None:
+    assert causes(person=PERSON | {"unsubscribed": True}) == ["unsubscribed"]
+
+
+@pytest.mark.parametrize(
+    ("channel", "person", "cause"),
+    [
+        ("email", {"attributes": {}, "identifiers": {"id": "1"}}, "no_address"),
+        ("twilio", {}, "no_address"),
+        ("push", {}, "no_device"),
+        ("push", {"devices": [{"id": "t", "platform": "ios"}]}, "not_visible"),
+        ("email", {}, "not_visible"),
+        ("webhook", {"attributes": {}, "identifiers": {}}, "not_visible"),
+    ],
+)
+def test_each_channel_needs_its_own_address(channel: str, person: dict[str, Any], cause: str) -> None:
+    program = programs.campaign(1, RUNNING | {"actions": [{"id": 1, "type": channel}]})
+    assert causes(person=PERSON | person, program=program) == [cause]
+
+
+@pytest.mark.parametrize(
+    ("program", "cause"),
+    [
+        (programs.Program(kind="campaign", number=9, absent=True), "no_such_program"),
+        (programs.campaign(1, {"state": "draft", "active": False}), "not_running"),
+        (programs.broadcast(1, RUNNING, {"triggers": []}), "never_triggered"),
+        (programs.broadcast(1, RUNNING, None), "not_visible"),
+        (programs.broadcast(1, RUNNING, {"triggers": [{"created_at": NOW}]}), "not_visible"),
+        (programs.newsletter(1, {"sent_at": None}), "not_sent_yet"),
+        (programs.newsletter(1, {"sent_at": NOW}), "not_visible"),
+    ],
+)
+def test_a_program_that_does_not_send_is_a_cause(program: programs.Program, cause: str) -> None:
+    assert causes(person=PERSON, program=program, about=[]) == [cause]
+
+
+def test_a_segment_that_the_person_is_not_in_is_a_cause_if_the_segments_are_known() -> None:
+    program = programs.campaign(1, RUNNING | {"filter_segment_ids": [2], "trigger_segment_ids": [3]})
+    assert causes(program=program, segments=frozenset({3})) == ["not_in_segment"]
+    assert causes(program=program, segments=frozenset({2, 3})) == ["not_visible"]
+    assert causes(program=program, segments=None) == ["not_visible"]
+
+
+def test_an_event_that_never_came_is_a_cause_only_if_somebody_looked() -> None:
+    program = programs.campaign(1, RUNNING | {"event_name": "signed_up"})
+    assert [causes(program=program, event_seen=seen) for seen in (False, True, None)] == [
+        ["event_never_came"], ["not_visible"], ["not_visible"],
+    ]  # fmt: skip
+
+
+def test_one_message_that_is_not_there_is_said_to_be_missing() -> None:
+    assert causes(about=[], asks_for_one=True) == ["no_such_message"]
+
+
+def test_without_a_cause_it_says_what_the_api_cannot_show() -> None:
+    assert findings(Case()) == [UNSEEN]
+
+
+def test_several_causes_are_all_told() -> None:
+    program = programs.campaign(1, {"state": "draft", "active": False, "filter_segment_ids": [2]})
+    told = causes(person=PERSON | {"unsubscribed": True}, program=program, segments=frozenset())
+    assert told == ["unsubscribed", "not_running", "not_in_segment"]
+
+
+def test_every_fate_has_its_words() -> None:
+    known = {messages.fate(message(name)) for name in messages._FATES} | {"created"}
+    for name in known:
+        [found] = findings(Case(about=[message(name)]))
+        assert found.evidence
+        assert found.next_step
+
+
+def test_an_answer_of_any_shape_is_survived() -> None:
+    odd: list[Any] = [None, 3, "text", [], {}, [None], {"id": []}]
+    for one, other in itertools.product(odd, odd):
+        found = {"actions": one, "state": other, "filter_segment_ids": one, "event_name": other, "active": one}
+        program = programs.campaign(1, found)
+        case = Case(person={"attributes": one, "devices": other}, program=program, segments=frozenset())
+        assert findings(case)
+        assert messages.brief({"metrics": one, "type": other, "failure_message": one, "created": other})
