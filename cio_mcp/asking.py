@@ -1,5 +1,6 @@
 """How MCP lets a server reach the person behind a client: a multi round trip, elicitation, or not at all."""
 
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -23,8 +24,15 @@ _SCHEMA: types.ElicitRequestedSchema = {
 }
 
 
-def caller_of(ctx: ServerRequestContext[Any], params: types.CallToolRequestParams, *, principal: str) -> Caller:
+def caller_of(
+    ctx: ServerRequestContext[Any], params: types.CallToolRequestParams, *, principal: str, oversees: bool = False
+) -> Caller:
     """Name the client as it names itself (for the record only, nothing may rest on it), and how to reach its person."""
+    return replace(reader_of(ctx, principal=principal), oversees=oversees, person=_person(ctx, params))
+
+
+def reader_of(ctx: ServerRequestContext[Any], *, principal: str) -> Caller:
+    """Name the client of a request on whose way nobody is asked."""
     client = ctx.session.client_params.client_info if ctx.session.client_params else None
 
     async def waiting(seconds: float) -> None:
@@ -34,7 +42,6 @@ def caller_of(ctx: ServerRequestContext[Any], params: types.CallToolRequestParam
         name=one_line(f"{client.name} {client.version}", 80) if client else "unknown",
         principal=principal,
         waiting=waiting,
-        person=_person(ctx, params),
     )
 
 

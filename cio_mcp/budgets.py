@@ -4,10 +4,22 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from cio_mcp.catalog.endpoint import Bucket
-from cio_mcp.errors import Throttled
-from cio_mcp.limiter import Budget, Overdue, Permit, Rate, SharedFile, SharedLimiter, WindowLimiter
+from cio_mcp.errors import CioError, Throttled, Unavailable
+from cio_mcp.limiter import (
+    Budget,
+    EngineLimiter,
+    EngineLink,
+    Overdue,
+    Permit,
+    Rate,
+    SharedFile,
+    SharedLimiter,
+    Unshared,
+    WindowLimiter,
+)
 
 
 class Slots:
@@ -42,22 +54,70 @@ class Slots:
             limiter.penalize(retry_after)
 
 
+Account = Callable[[str], str]
+"""Given the name of a credential, returns what stands for the account that it belongs to: the same wherever there is
+the same credential, and no secret."""
+
+
+class Shares(Protocol):
+    """A way in which several processes keep to one limit together."""
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """The clock by which its limiters go: seconds, never backwards."""
+
+    def limiter(self, credential: str, rate: Rate, name: str) -> WindowLimiter:
+        """Return the limiter of a credential's bucket, known to all processes by the account and this name."""
+
+    async def refresh(self) -> None:
+        """Learn how things stand, so that snapshots tell."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sharing:
-    """The file in which local processes share their budgets, and how they know that two mean the same.
-
-    `account` is given the name of a credential and returns what stands for the account that it belongs to: the same
-    in every process that has the same credential, and no secret.
-    """
+    """Processes of one machine share their budgets through a file."""
 
     file: SharedFile
-    account: Callable[[str], str]
+    account: Account
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """The clock that every process of the machine reads."""
+        return self.file.clock
+
+    def limiter(self, credential: str, rate: Rate, name: str) -> SharedLimiter:
+        """Return a limiter on the file."""
+        return SharedLimiter(rate, file=self.file, bucket=f"{self.account(credential)}/{name}", name=name)
+
+    async def refresh(self) -> None:
+        """Nothing is to be learned beforehand: the file is read whenever something is asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSharing:
+    """Replicas, on any number of machines, share their budgets through an engine."""
+
+    link: EngineLink
+    account: Account
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """This process's own; the engine goes by its own."""
+        return self.link.clock
+
+    def limiter(self, credential: str, rate: Rate, name: str) -> EngineLimiter:
+        """Return a limiter on the engine."""
+        return self.link.limiter(rate, bucket=f"{self.account(credential)}/{name}", name=name)
+
+    async def refresh(self) -> None:
+        """Ask the engine."""
+        await self.link.refresh()
 
 
 class Budgets:
     """The limiters of one workspace, made when a credential is first used.
 
-    With `shared`, its file's clock is used, and other processes' requests count as well.
+    With `shared`, its clock is used, and other processes' requests count as well.
     """
 
     def __init__(
@@ -65,10 +125,10 @@ class Budgets:
         rates: Mapping[Bucket, Rate],
         *,
         clock: Callable[[], float] = time.monotonic,
-        shared: Sharing | None = None,
+        shared: Shares | None = None,
     ) -> None:
         self._rates = rates
-        self._clock = shared.file.clock if shared else clock
+        self._clock = shared.clock if shared else clock
         self._shared = shared
         self._limiters: dict[tuple[str, Bucket], WindowLimiter] = {}
 
@@ -83,14 +143,14 @@ class Budgets:
         rate, name = self._rates[bucket], f"{credential}/{bucket}"
         if self._shared is None:
             return WindowLimiter(rate, name=name, clock=self._clock)
-        account = self._shared.account(credential)
-        return SharedLimiter(rate, file=self._shared.file, bucket=f"{account}/{name}", name=name)
+        return self._shared.limiter(credential, rate, name)
 
     async def acquire(self, credential: str, buckets: Iterable[Bucket], *, max_wait: float) -> Slots:
         """Wait for a slot in every bucket, in the order given, at most `max_wait` seconds in all.
 
         The scarcest bucket stands first, so that nothing is held while waiting for it. Raises Throttled at
-        once when the wait is known to be longer, and gives back what it held.
+        once when the wait is known to be longer, and gives back what it held; Unavailable if limits must be
+        shared and cannot be.
         """
         deadline = self._clock() + max_wait
         held: list[tuple[WindowLimiter, Permit]] = []
@@ -114,6 +174,11 @@ class Budgets:
         """Return the seconds that a new request would wait now, in the bucket where it would wait longest."""
         return max(self.limiter(credential, bucket).snapshot().next_free for bucket in buckets)
 
+    async def refresh(self) -> None:
+        """Learn what other processes use, so that `snapshot` tells; without them there is nothing to learn."""
+        if self._shared is not None:
+            await self._shared.refresh()
+
     def snapshot(self) -> list[Budget]:
         """Return the state of every bucket in use."""
         return [limiter.snapshot() for limiter in self._limiters.values()]
@@ -123,7 +188,18 @@ async def _permit(limiter: WindowLimiter, max_wait: float) -> Permit:
     try:
         return await limiter.acquire(max_wait=max_wait)
     except Overdue as overdue:
-        raise _throttled(limiter, overdue.wait, max_wait) from None
+        raise _refused(limiter, overdue, max_wait) from None
+
+
+def _refused(limiter: WindowLimiter, overdue: Overdue, max_wait: float) -> CioError:
+    if isinstance(overdue, Unshared):
+        return Unavailable(
+            "The service through which all replicas share Customer.io's limits does not answer, and this server is "
+            "set to send nothing without it. Nothing was sent.",
+            next_step=f"Call again in {math.ceil(overdue.wait)} s; if it stays so, the operator looks after --limiter.",
+            retry_after=overdue.wait,
+        )
+    return _throttled(limiter, overdue.wait, max_wait)
 
 
 def _throttled(limiter: WindowLimiter, wait: float, max_wait: float) -> Throttled:

@@ -17,7 +17,8 @@ from cio_mcp.completion import brought_to_its_end
 from cio_mcp.consent import NOBODY, Person
 from cio_mcp.credentials import Lease
 from cio_mcp.errors import Throttled, Unavailable
-from cio_mcp.gateway import Gateway, Lost, Oversized, Unsent
+from cio_mcp.gateway import Gateway, Lost, Oversized, Place, Unsent
+from cio_mcp.observing import UNOBSERVED, Attempt, Observer, Wait
 from cio_mcp.retry import Fault, decide, fault_of, retry_after
 from cio_mcp.wire import Answer, Request
 
@@ -43,6 +44,15 @@ class Effects:
     """Returns a number in [0, 1)."""
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """What one attempt takes along: a slot of every limit it counts against, a connection, the breaker's leave."""
+
+    slots: Slots
+    place: Place
+    turn: Turn
 
 
 class Undelivered(Exception):
@@ -94,6 +104,8 @@ class Caller:
 
     name: str
     principal: str = "local"
+    oversees: bool = False
+    """An operator's: it may see what all agents did."""
     person: Person = NOBODY
     waiting: Callable[[float], Awaitable[None]] = _nobody
 
@@ -110,6 +122,10 @@ class Course:
     waited: float = 0.0
     credential: str | None = None
     status: int | None = None
+    date: str = ""
+    """What Customer.io's clock showed with its last answer, as HTTP writes it."""
+    made: str = ""
+    """What the call is known to have made, by name (`Outcome.made`)."""
     unsettled: bool = False
     """A write has left, and its outcome is not known."""
     doubt: Undelivered | None = None
@@ -127,6 +143,21 @@ class Job:
     repeat: Repeat
     request: Request
     lease: Lease
+    decides: bool = False
+    """A read whose answer says what became of a write, or whether one may leave."""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing but its own answer may be taken for it, which only a connection of its own makes sure.
+
+        What can be repeated without harm, and comes in thousands, does without.
+        """
+        return self.decides or (self.writes and not self.safe)
+
+    @property
+    def bucket(self) -> str:
+        """The scarcest limit that it counts against, as `get_rate_budget` names it."""
+        return f"{self.lease.name}/{self.endpoint.buckets[0]}"
 
     @property
     def writes(self) -> bool:
@@ -150,40 +181,52 @@ class Delivery:
     stopped: Callable[[], Awaitable[Exception | None]] = _going
     """Returns what is to be raised if nothing may be written any more; asked before every attempt of a write."""
     attempt_seconds: float = ATTEMPT_SECONDS
+    observer: Observer = UNOBSERVED
+    workspace: str = ""
+    """As observers are told of it."""
 
     async def deliver(self, job: Job, course: Course) -> Answer:
         """Return the final answer of Customer.io; raises Undelivered, Oversized, Throttled or Unavailable."""
         breaker = self.breakers.of(job.lease.base_url)
         last: Undelivered | None = None
         while True:
-            slots, turn = await self._admitted(job, course, breaker, last)
-            outcome = await self._attempt(job, slots, breaker, turn, course)
+            passage = await self._admitted(job, course, breaker, last)
+            outcome = await self._attempt(job, passage, breaker, course)
             if isinstance(outcome, Answer):
                 return outcome
             if outcome.fault is Fault.THROTTLED:
-                slots.penalize(outcome.wait)
-            last, delay = outcome, self._delay(job, outcome, course, turn)
+                passage.slots.penalize(outcome.wait)
+            last, delay = outcome, self._delay(job, outcome, course, passage.turn)
             if delay is None or delay >= self.left(course):
                 # A last attempt that never left says nothing of an earlier one that did.
                 raise course.doubt or outcome
             # After a 429 the bucket itself waits, in line with everybody else's calls.
             await self.effects.sleep(0 if outcome.fault is Fault.THROTTLED else delay)
 
-    async def _admitted(
-        self, job: Job, course: Course, breaker: Breaker, last: Undelivered | None
-    ) -> tuple[Slots, Turn]:
+    async def _admitted(self, job: Job, course: Course, breaker: Breaker, last: Undelivered | None) -> Passage:
         """Return what one attempt needs; while the host is left alone, nobody stands in line for it."""
         if wait := await self._left_alone(job, course, breaker):
             raise course.doubt or last or self._unavailable(job, breaker, wait)
         slots = await self._slots(job, course)
-        course.waited += slots.waited
-        if job.writes and (stop := await self.stopped()):  # it may have come while the call stood in line
+        try:
+            place = await self._place(job, course)
+        except BaseException:
             slots.close()
+            raise
+        try:
+            return Passage(slots=slots, place=place, turn=await self._turn(job, course, breaker, last))
+        except BaseException:
+            place.leave()
+            slots.close()
+            raise
+
+    async def _turn(self, job: Job, course: Course, breaker: Breaker, last: Undelivered | None) -> Turn:
+        """Return the breaker's leave; what stops a call may have come while it stood in line."""
+        if job.writes and (stop := await self.stopped()):
             raise course.doubt or stop
         now = self.effects.now()
         if turn := breaker.admit(now, safe=job.safe):
-            return slots, turn
-        slots.close()
+            return turn
         raise course.doubt or last or self._unavailable(job, breaker, breaker.wait(now, safe=job.safe))
 
     async def _left_alone(self, job: Job, course: Course, breaker: Breaker) -> float:
@@ -215,11 +258,20 @@ class Delivery:
         if ANNOUNCED_SECONDS <= expected <= self._patience(course):
             await course.caller.waiting(expected)
         try:
-            return await self.budgets.acquire(job.lease.name, job.endpoint.buckets, max_wait=self._patience(course))
+            slots = await self.budgets.acquire(job.lease.name, job.endpoint.buckets, max_wait=self._patience(course))
         except Throttled:
             if course.doubt:
                 raise course.doubt from None
             raise
+        course.waited += slots.waited
+        self.observer.waited(Wait(workspace=self.workspace, bucket=job.bucket, seconds=slots.waited))
+        return slots
+
+    async def _place(self, job: Job, course: Course) -> Place:
+        try:
+            return await self.gateway.place(self._patience(course), reserved=job.endpoint.sends)
+        except Unsent as error:
+            raise course.doubt or Undelivered(Fault.UNSENT, str(error), local=error.local) from None
 
     def _patience(self, course: Course) -> float:
         reply = min(REPLY_SECONDS, (course.deadline - course.started) / 2)
@@ -236,17 +288,20 @@ class Delivery:
             retry_after=outcome.wait,
         ).delay
 
-    async def _attempt(
-        self, job: Job, slots: Slots, breaker: Breaker, turn: Turn, course: Course
-    ) -> Answer | Undelivered:
+    async def _attempt(self, job: Job, passage: Passage, breaker: Breaker, course: Course) -> Answer | Undelivered:
         """Make one attempt; a write that is under way is brought to its end, whoever gives up on it meanwhile."""
         once = job.repeat in (Repeat.NEVER, Repeat.PER_ITEM)
         seconds = self.left(course) if once else min(self.attempt_seconds, self.left(course))
         course.attempts += 1
         course.unsettled = job.writes
-        exchange = partial(self._reported, breaker, turn, partial(self._exchange, job, slots, seconds))
+        attempted = partial(self._observed, job, partial(self._exchange, job, passage, seconds), course.attempts)
+        exchange = partial(self._reported, breaker, passage.turn, attempted)
         outcome = await (brought_to_its_end(exchange) if job.writes else exchange())
         course.status = outcome.status
+        # A stored answer (RFC 9111, "Age") shows another time than that of the call.
+        course.date = (
+            "" if isinstance(outcome, Undelivered) or "age" in outcome.headers else outcome.headers.get("date", "")
+        )
         if isinstance(outcome, Undelivered) and job.writes and not outcome.fault.is_refusal:
             # What was lost may still arrive, whatever a later attempt is told.
             lost = course.doubt is not None and course.doubt.fault is Fault.LOST
@@ -272,10 +327,25 @@ class Delivery:
             breaker.failed(turn, self.effects.now(), outcome.reason)
         return outcome
 
-    async def _exchange(self, job: Job, slots: Slots, seconds: float) -> Answer | Undelivered:
+    async def _observed(self, job: Job, exchange: Exchanging, number: int) -> Answer | Undelivered:
+        attempt = Attempt(
+            workspace=self.workspace,
+            bucket=job.bucket,
+            method=job.endpoint.method,
+            base_url=job.lease.base_url,
+            template=job.endpoint.path,
+            number=number,
+        )
+        with self.observer.attempting(attempt):
+            outcome = await exchange()
+            attempt.status = outcome.status
+            attempt.failure = outcome.fault.name.lower() if isinstance(outcome, Undelivered) else ""
+            return outcome
+
+    async def _exchange(self, job: Job, passage: Passage, seconds: float) -> Answer | Undelivered:
         try:
             answer = await self.gateway.exchange(
-                job.request, job.lease, slots, timeout=seconds, reserved=job.endpoint.sends
+                job.request, job.lease, passage.slots, passage.place, timeout=seconds, fresh=job.fresh
             )
         except Unsent as error:
             return Undelivered(Fault.UNSENT, str(error), local=error.local)

@@ -9,7 +9,7 @@ from typing import Any
 
 from cio_mcp.budgets import Slots
 from cio_mcp.credentials import APP_KEYS_PAGE, MADE_AT, TRACK_KEYS_PAGE, Credentials, Lease, basic, bearer
-from cio_mcp.gateway import Gateway, Lost, Oversized, Unsent
+from cio_mcp.gateway import Gateway, Lost, Oversized, Place, Unsent
 from cio_mcp.scrub import one_line, read_json
 from cio_mcp.settings import APP_URLS, TRACK_URLS, Region, Settings
 from cio_mcp.wire import Answer, Request
@@ -121,7 +121,7 @@ class Diagnosis:
     async def _ask(self, lease: Lease, path: str) -> Asked:
         request = Request(method="GET", path=path, query="", body=None)
         try:
-            return Asked(answer=await self.gateway.exchange(request, lease, Slots(()), timeout=SECONDS))
+            return Asked(answer=await self.gateway.exchange(request, lease, Slots(()), Place(), timeout=SECONDS))
         except (Unsent, Lost, Oversized) as error:
             return Asked(problem=str(error))
 

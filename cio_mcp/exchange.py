@@ -10,7 +10,7 @@ from cio_mcp.catalog.endpoint import Catalog, Endpoint, Repeat
 from cio_mcp.catalog.params import Params
 from cio_mcp.credentials import Credentials
 from cio_mcp.delivery import Course, Delivery, Job, Undelivered
-from cio_mcp.errors import CioError, NotFound, OutcomeUnknown
+from cio_mcp.errors import BadCredential, CioError, NotFound, OutcomeUnknown
 from cio_mcp.gateway import Oversized
 from cio_mcp.native import told
 
@@ -49,24 +49,34 @@ class Exchange:
         self.budgets.check(lease.name, endpoint.buckets, max_wait=self.left(course))
 
     async def carry_out(
-        self, endpoint: Endpoint, params: Params, request: wire.Request, course: Course
+        self, endpoint: Endpoint, params: Params, request: wire.Request, course: Course, *, decides: bool = False
     ) -> dict[str, Any]:
-        """Return the reply to a request; raises CioError."""
+        """Return the reply to a request; raises CioError. `decides` is said of reads on the way of a write."""
         lease = self.credentials.lease(endpoint)
         course.credential = lease.name
         repeat = params.own_repeat() or endpoint.repeat
+        job = Job(endpoint=endpoint, repeat=repeat, request=request, lease=lease, decides=decides)
         try:
-            job = Job(endpoint=endpoint, repeat=repeat, request=request, lease=lease)
-            return await self._settled(job, params, course)
+            try:
+                return await self._settled(job, params, course)
+            except BadCredential:  # nothing was done; the key may have been changed meanwhile
+                if (course.doubt and not job.safe) or not await self.credentials.is_outdated(lease):
+                    raise
+            return await self._settled(replace(job, lease=self.credentials.lease(endpoint)), params, course)
         finally:
             course.budgets = [told(self.budgets.limiter(lease.name, bucket).snapshot()) for bucket in endpoint.buckets]
 
-    async def look(self, tool: str, asked: Mapping[str, Any], course: Course) -> dict[str, Any]:
+    async def look(
+        self, tool: str, asked: Mapping[str, Any], course: Course, *, decides: bool = True
+    ) -> dict[str, Any]:
         """Read something on the way of another call, within its time; raises CioError."""
         endpoint = self.catalog[tool]
         params = arguments.validate(tool, endpoint.params, asked)
-        probe = replace(course, attempts=0, unsettled=False, doubt=None, budgets=[])
-        return await self.carry_out(endpoint, params, wire.build(endpoint, params), probe)
+        probe = replace(course, attempts=0, unsettled=False, doubt=None, budgets=[], date="")
+        try:
+            return await self.carry_out(endpoint, params, wire.build(endpoint, params), probe, decides=decides)
+        finally:
+            course.date = probe.date
 
     async def _settled(self, job: Job, params: Params, course: Course) -> dict[str, Any]:
         """Return the reply; a deletion whose answer never came is looked up instead."""

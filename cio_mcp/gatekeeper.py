@@ -236,6 +236,7 @@ def _waiting(subject: Subject, operation: str, *, changed: str = "") -> Approval
     again = f" It must be approved again, because {changed}." if changed else ""
     return ApprovalNeeded(
         f"{subject.endpoint.name} waits for the operator's approval as operation {operation}.{again} Nothing was sent.",
-        next_step=f"The operator runs `cio-mcp approve {operation}`, or reject. Then make the same call again.",
+        next_step=f"The operator runs `cio-mcp approve {operation}`, or reject, with this server's --ledger if it has "
+        "one. Then make the same call again.",
         details={"operation": operation},
     )

@@ -2,8 +2,8 @@
 
 import math
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -18,20 +18,32 @@ from cio_mcp.wire import Answer, Request
 
 REPLY_BYTES = 10_000_000
 """Decoded bytes read of one answer: Customer.io's largest page, 30,000 people, has about 3 MB."""
+REPLY_VALUES = 300_000
+"""Values read of one answer, for very many small ones cost what their bytes do not show: 10 MB of `[],` half a GB.
+
+Twice what Customer.io's largest page has, 30,000 people with five each (App API reference, "List customers in a
+segment"); a collection, which is no larger than 10 MB either, has that many at 33 bytes a value.
+"""
 # Customer.io may close an idle connection while a request is on its way to it, which looks like a lost answer;
 # connections that idled for longer than this are not used again.
 KEEPALIVE_SECONDS = 2.0
 CONNECTIONS = 100
+"""At once, of those that are used again and of those that are not: see `Gateway`."""
 RESERVED = 20
 """Connections that only sends may take, so that a message does not wait behind slow reading."""
 
 # Compression off: what is not packed cannot unpack to a thousand times its size.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": f"cio-mcp/{__version__}"}
-_HEADERS_WITH_BODY = {**_HEADERS, "Content-Type": "application/json"}
+_WITH_BODY = {"Content-Type": "application/json"}
+# After its answer the connection is closed (RFC 9112, 9.6), by this side too.
+_FRESH = {"Connection": "close"}
 # The whole attempt has one deadline, which a drip of bytes cannot extend.
 _NO_TIMEOUT = httpx2.Timeout(None).as_dict()
-# Of the attempt's time, for waiting until one of the connections is free, and again for opening one.
+# Of the attempt's time, for waiting until one of the last connections is free, and again for opening one.
 _CONNECTION_SHARE = 0.25
+# Every value of JSON but the outermost stands behind one of these. Those inside texts are counted too, since telling
+# them apart would be parsing; prose has one comma in some eighty bytes, 125,000 in 10 MB.
+_BEFORE_A_VALUE = (b",", b"[", b"{")
 _CROWDED = "too many other calls were waiting for their answers"
 _LEAVING = "this server had to stop before an answer came"
 
@@ -53,7 +65,7 @@ class Lost(Exception):
 
 
 class Oversized(Exception):
-    """The answer is larger than `REPLY_BYTES`, or packed in a way that cannot be bounded."""
+    """The answer is larger than `REPLY_BYTES` or `REPLY_VALUES`, or packed in a way that cannot be bounded."""
 
     def __init__(self, reason: str, head: Answer) -> None:
         super().__init__(reason)
@@ -102,16 +114,41 @@ class _Progress:
         return Lost(reason, self.head) if self.begun else Unsent(reason, local=local)
 
 
+class Place:
+    """One of the connections that may be open at once, to be left when its request is over; safe to leave twice.
+
+    Made of nothing, it is one of the reserved ones, which are not counted here.
+    """
+
+    def __init__(self, taken_of: anyio.Semaphore | None = None) -> None:
+        self._taken_of = taken_of
+
+    def leave(self) -> None:
+        """Let the next one in line have it."""
+        if self._taken_of is not None:
+            self._taken_of.release()
+            self._taken_of = None
+
+
 class Gateway:
     """Sends one request and returns its answer.
 
-    The client is opened for the first request: loading the machine's certificates takes longer than listing tools.
-    Its transport must tell the trace events of httpx2's own, since they decide what provably never left.
+    A `fresh` request has a connection of its own, so that no bytes from before can pass for its answer: a host or a
+    proxy that once answers twice would otherwise tell of a send that never arrived that it was accepted. That costs
+    two round trips a request, for TCP and TLS 1.3.
+
+    Any other goes on a connection of earlier ones, and so may be told what was meant for one of them: of second
+    answers only those are noticed that arrive by themselves and before the connection is used again. A read shows
+    stale data then, masked as its own would be; a write that may be repeated is taken for done or for refused.
+
+    A client is opened for the first request of its kind: loading the machine's certificates takes longer than listing
+    tools. Its transport must tell the trace events of httpx2's own, since they decide what provably never left.
     """
 
     def __init__(self, open_client: Callable[[], httpx2.AsyncClient]) -> None:
         self._open_client = open_client
-        self._client: httpx2.AsyncClient | None = None
+        self._clients: dict[bool, httpx2.AsyncClient] = {}
+        """By whether all their connections are fresh."""
         self._common = anyio.Semaphore(CONNECTIONS - RESERVED, fast_acquire=True)
         self._under_way: set[anyio.CancelScope] = set()
         self.leaving = False
@@ -125,71 +162,79 @@ class Gateway:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._client is not None:
-            await self._client.aclose()
+        for client in self._clients.values():
+            await client.aclose()
+
+    async def place(self, patience: float, *, reserved: bool) -> Place:
+        """Wait up to `patience` seconds for one of the connections; raises Unsent when that was too short.
+
+        With `reserved` it may be one of the last. All others stand in one line, first come, first served.
+        """
+        if reserved:
+            return Place()
+        with self._until_abandoned(patience):
+            await self._common.acquire()
+            return Place(self._common)
+        raise Unsent(_LEAVING if self.leaving else _CROWDED, local=True)
 
     async def exchange(
         self,
         request: Request,
         lease: Lease,
         slots: Slots,
+        place: Place,
         *,
         timeout: float,  # noqa: ASYNC109 - it bounds the attempt, and the attempt says what is known by then
-        reserved: bool = False,
+        fresh: bool = False,
     ) -> Answer:
         """Make one attempt within `timeout` seconds; raises Unsent, Lost or Oversized.
 
-        With `reserved` it may take one of the last connections.
+        With `fresh` it has a connection to itself. Slots and place are given back, whatever happens.
         """
         progress = _Progress(slots)
-        attempt = anyio.CancelScope(deadline=anyio.current_time() + timeout)
-        self._under_way.add(attempt)
         try:
-            with attempt:
-                async with self._place(timeout * _CONNECTION_SHARE, reserved=reserved):
-                    return await self._exchange(request, lease, progress, timeout)
+            with self._until_abandoned(timeout):
+                return await self._exchange(request, lease, progress, timeout, fresh=fresh)
             raise progress.failure(_LEAVING if self.leaving else f"no answer within {timeout:.0f} s")
         except httpx2.TransportError as error:
             raise progress.failure(_reason(error), local=isinstance(error, httpx2.PoolTimeout)) from None
         finally:
-            self._under_way.discard(attempt)
+            place.leave()
             if progress.begun:
                 slots.written()  # a part of it may count as a request, of one that was given up too
             slots.close()
 
-    @asynccontextmanager
-    async def _place(self, seconds: float, *, reserved: bool) -> AsyncIterator[None]:
-        """Take one of the connections that are for all calls, or be content with one of the last."""
+    @contextmanager
+    def _until_abandoned(self, seconds: float) -> Iterator[None]:
+        """Give up what is inside after so long, or at once when the process must end."""
         if self.leaving:
             raise Unsent(_LEAVING, local=True)
-        if reserved:
-            yield
-            return
-        with anyio.move_on_after(seconds) as wait:
-            await self._common.acquire()
-        if wait.cancelled_caught:
-            raise Unsent(_CROWDED, local=True)
+        scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
+        self._under_way.add(scope)
         try:
-            yield
+            with scope:
+                yield
         finally:
-            self._common.release()
+            self._under_way.discard(scope)
 
-    def _opened(self) -> httpx2.AsyncClient:
-        if self._client is None:
+    def _opened(self, *, fresh: bool) -> httpx2.AsyncClient:
+        if fresh not in self._clients:
             try:
-                self._client = self._open_client()
+                self._clients[fresh] = self._open_client()
             except (ImportError, OSError, ValueError, httpx2.InvalidURL):
                 raise Unsent(
                     "the proxy or the certificates that the environment names cannot be used", local=True
                 ) from None
-        return self._client
+        return self._clients[fresh]
 
-    async def _exchange(self, request: Request, lease: Lease, progress: _Progress, seconds: float) -> Answer:
+    async def _exchange(
+        self, request: Request, lease: Lease, progress: _Progress, seconds: float, *, fresh: bool
+    ) -> Answer:
         outgoing = httpx2.Request(
             request.method,
             lease.base_url + request.target,
             content=request.body,
-            headers=_HEADERS if request.body is None else _HEADERS_WITH_BODY,
+            headers=_HEADERS | (_WITH_BODY if request.body is not None else {}) | (_FRESH if fresh else {}),
             # What gets its connection late would leave with too little time to hear its answer.
             extensions={
                 "trace": progress,
@@ -198,7 +243,7 @@ class Gateway:
         )
         if outgoing.url.raw_path.decode() != request.target:
             raise AssertionError("the HTTP client would send another path than the one that was checked")
-        response = await self._opened().send(outgoing, auth=lease.auth, stream=True)
+        response = await self._opened(fresh=fresh).send(outgoing, auth=lease.auth, stream=True)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
         progress.head = Answer(status=response.status_code, headers=headers, body=b"")
         try:
@@ -220,7 +265,7 @@ def _reason(error: httpx2.TransportError) -> str:
 
 
 async def _bounded(response: httpx2.Response, head: Answer) -> bytes:
-    """Read a body up to `REPLY_BYTES` decoded bytes, whatever it was packed with."""
+    """Read a body up to `REPLY_BYTES` decoded bytes, whatever it was packed with, and up to `REPLY_VALUES`."""
     unpack = _unpacker(head)
     parts: list[bytes] = []
     size = 0
@@ -230,7 +275,10 @@ async def _bounded(response: httpx2.Response, head: Answer) -> bytes:
         parts.append(plain)
         if size > REPLY_BYTES:
             raise Oversized(f"more than {REPLY_BYTES:,} bytes", head)
-    return b"".join(parts)
+    body = b"".join(parts)
+    if sum(map(body.count, _BEFORE_A_VALUE)) > REPLY_VALUES:
+        raise Oversized(f"more than {REPLY_VALUES:,} values", head)
+    return body
 
 
 def _unpacker(head: Answer) -> Callable[[bytes, int], bytes]:

@@ -30,6 +30,8 @@ class NativeTool:
     params: type[Params]
     read_only: bool
     open_world: bool
+    quotes: bool = False
+    """Whether it tells what others wrote, though it may have asked nobody for it just now."""
 
     @property
     def title(self) -> str:

@@ -11,7 +11,7 @@ from cio_mcp.catalog.endpoint import Endpoint
 from cio_mcp.catalog.fields import Ulid, WholeNumber
 from cio_mcp.catalog.json_values import JsonObject
 from cio_mcp.catalog.params import Params
-from cio_mcp.delivery import Course
+from cio_mcp.delivery import Caller, Course
 from cio_mcp.errors import InvalidArguments, NoSuchOperation, NotFound, NotRecorded, PartlyRejected
 from cio_mcp.exchange import Exchange
 from cio_mcp.ledger.terms import Ending, Ledger, Operation, Unrecorded
@@ -26,28 +26,29 @@ LISTED = 10
 MOST_LISTED = 50
 COUNTED = 1_000
 """Operations counted beyond those that are shown; whether there are more than these helps nobody."""
-RIVALS = 200
-"""Other unknown operations that are compared with the one looked for, the newest first."""
+ALONGSIDE = 10_000
+"""Calls of the same tool at about the same time that one is compared with; with more, nothing found is taken for its
+effect. Enough for a minute and a half at 100 sends per second."""
 
 T = TypeVar("T")
 
 
 class GetOperation(Params):
-    """Show how one of your calls ended, and what to do next."""
+    """Show what came of one operation, which is a call of yours, and what to do next."""
 
     operation: Ulid = Field(description="Id of the call")
 
 
 class ListUnknownOperations(Params):
-    """List your calls whose outcome is unknown, newest first."""
+    """List your calls, such as sends, that hang in doubt: it is not known whether they took effect. Newest first."""
 
     limit: WholeNumber | None = Field(None, le=MOST_LISTED, description=f"Default {LISTED}")
 
 
 class ReconcileOperation(Params):
-    """Find out whether a call of unknown outcome took effect; do so before you repeat it.
+    """Find out whether one call of unknown outcome, such as a send that timed out, took effect.
 
-    Looks in Customer.io, changes nothing there, and closes the record.
+    Do so before you repeat it. Looks in Customer.io, changes nothing there, and closes the record.
     """
 
     operation: Ulid = Field(description="From list_unknown_operations")
@@ -123,16 +124,18 @@ class _Desk:
 
     async def show(self, params: GetOperation, course: Course) -> dict[str, Any]:
         """Answer `get_operation`."""
-        return told(await self._own(params.operation, course), self.now())
+        return self._told(await self._own(params.operation, course), course.caller)
 
     async def list_unknown(self, params: ListUnknownOperations, course: Course) -> dict[str, Any]:
         """Answer `list_unknown_operations`."""
         limit = params.limit or LISTED
-        found = await _read(self.ledger.unknown(course.caller.principal, limit=limit + COUNTED))
+        whose = None if course.caller.oversees else course.caller.principal
+        found = await _read(self.ledger.unknown(whose, limit=limit + COUNTED))
+        found = [operation for operation in found if self._may_be_seen(operation, course.caller)]
         if not found:
-            return {"operations": [], "note": "No call of yours has an unknown outcome."}
+            return {"operations": [], "note": f"No call{' of yours' if whose else ''} has an unknown outcome."}
         more = len(found) - limit
-        shown = {"operations": [told(operation, self.now()) for operation in found[:limit]]}
+        shown = {"operations": [self._told(operation, course.caller) for operation in found[:limit]]}
         return shown | ({"more": more if more < COUNTED else f"{COUNTED:,} or more"} if more > 0 else {})
 
     async def reconcile(self, params: ReconcileOperation, course: Course) -> dict[str, Any]:
@@ -151,14 +154,23 @@ class _Desk:
         return await self._looked(await self._case(operation, endpoint, known, course), course)
 
     async def _own(self, number: str, course: Course) -> Operation:
-        """Return an operation of the caller's; another's is as unknown to it as one that never was."""
+        """Return an operation that the caller may see; any other is as unknown to it as one that never was."""
         found = await _read(self.ledger.operation(number))
-        if found is None or found.intent.principal != course.caller.principal:
+        if found is None or not self._may_be_seen(found, course.caller):
             raise NoSuchOperation(
                 "There is no such operation of yours.",
                 next_step="list_unknown_operations shows those whose outcome is not known.",
             )
         return found
+
+    def _may_be_seen(self, operation: Operation, caller: Caller) -> bool:
+        """Say whether it is the caller's, or anybody's in this workspace for an operator."""
+        intent = operation.intent
+        return intent.principal == caller.principal or (caller.oversees and intent.workspace == self.workspace)
+
+    def _told(self, operation: Operation, caller: Caller) -> dict[str, Any]:
+        whose = {"principal": operation.intent.principal} if caller.oversees else {}
+        return whose | told(operation, self.now())
 
     def _given(self, operation: Operation, endpoint: Endpoint, given: Mapping[str, Any] | None) -> Params | None:
         """Return the arguments that the caller gives again, if they are those of the call; raises InvalidArguments."""
@@ -183,26 +195,30 @@ class _Desk:
         return None
 
     async def _case(self, operation: Operation, endpoint: Endpoint, params: Params, course: Course) -> Case:
-        def case(each: Operation, rivals: int = 0) -> Case:
-            return Case(
-                endpoint=endpoint,
-                params=params,
-                operation=each,
-                now=self.now(),
-                longest=course.deadline - course.started,
-                claimed=self.recollection.claimed,
-                rivals=rivals,
-            )
-
-        mine = case(operation)
-        others = await _read(self.ledger.unknown(course.caller.principal, limit=RIVALS))
-        return case(operation, sum(_is_rival(mine, case(other)) for other in others))
+        longest = course.deadline - course.started
+        others = await _read(self.ledger.alongside(operation, within=reconcile.reach(longest), limit=ALONGSIDE))
+        rivals = sum(reconcile.are_rivals(endpoint, operation, other, longest) for other in others)
+        return Case(
+            endpoint=endpoint,
+            params=params,
+            operation=operation,
+            now=self.now(),
+            longest=longest,
+            claimed={other.outcome.made for other in others if other.outcome},
+            rivals=rivals if len(others) < ALONGSIDE else ALONGSIDE,
+        )
 
     async def _looked(self, case: Case, course: Course) -> dict[str, Any]:
         asked = reconcile.question(case, self.exchange.catalog)
         if isinstance(asked, Verdict):
             return await self._settled(case.operation, asked)
-        verdict = reconcile.judge(case, await self._seen(asked, course))
+        began = self.now()
+        answer = await self._seen(asked, course)
+        case = case.dated(reconcile.ahead(course.date, asked=began, answered=self.now()))
+        better = reconcile.question(case, self.exchange.catalog)
+        if isinstance(better, Question) and better != asked:  # what was asked about was another time than the call's
+            answer = await self._seen(better, course)
+        verdict = reconcile.judge(case, answer)
         if more := reconcile.follow_up(case, verdict):
             question, judge = more
             verdict = judge(verdict, await self._seen(question, course))
@@ -220,18 +236,12 @@ class _Desk:
         if verdict.again_in is not None:
             return _answered(operation, verdict)
         try:
-            await self.ledger.settle(number, verdict.ending, _how(verdict))
+            await self.ledger.settle(number, verdict.ending, f"looked: {verdict.reason}", made=verdict.claim or "")
         except Unrecorded:
             return _answered(operation, verdict) | {"notice": "This could not be recorded; the record stays as it was."}
-        if verdict.claim:
-            self.recollection.claim(verdict.claim)
         if verdict.ending is not Ending.UNKNOWN:
             self.recollection.forget(number)
         return _answered(operation, verdict)
-
-
-def _how(verdict: Verdict) -> str:
-    return f"looked: {verdict.reason}" + (f" ({verdict.claim})" if verdict.claim else "")
 
 
 _ELSEWHERE = unclear("It was made in another workspace.", "Only the server of that workspace can look.")
@@ -241,17 +251,6 @@ def _needed(endpoint: Endpoint) -> Verdict:
     return unclear(
         f"The record of {endpoint.name} holds no personal data, so it does not tell whom or what to look for.",
         f"Call reconcile_operation again with arguments: just those with which {endpoint.name} was called.",
-    )
-
-
-def _is_rival(mine: Case, other: Case) -> bool:
-    one, two = mine.operation, other.operation
-    return (
-        one.intent.operation != two.intent.operation
-        and one.intent.tool == two.intent.tool
-        and one.intent.workspace == two.intent.workspace
-        and mine.overlaps(other)
-        and not reconcile.told_apart(mine.endpoint, one, two)
     )
 
 

@@ -11,7 +11,7 @@ unconfirmed, and a write that cannot be recorded is not sent. Everything with ef
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,10 +30,12 @@ from cio_mcp.exchange import Exchange
 from cio_mcp.ledger import Ending, Intent, Ledger, Outcome, Refusal, Repeated, Terms, Unrecorded
 from cio_mcp.ledger.redaction import redacted
 from cio_mcp.native import Answered
+from cio_mcp.observing import UNOBSERVED, Observer
 from cio_mcp.planning import Plan
 from cio_mcp.policy import Decision, Policy
 from cio_mcp.recollection import Recollection
 from cio_mcp.scrub import one_line
+from cio_mcp.under_way import UnderWay
 
 READ_LIVE = wire.THEIRS | {"plan"}
 """Members of a result or an error that hold what was read from Customer.io."""
@@ -47,11 +49,13 @@ class Finished:
     error: CioError | None
     course: Course
     question: Question | None = None
+    quotes: bool = False
+    """It was answered by a tool that tells what others wrote."""
 
     @property
     def from_outside(self) -> bool:
         """Whether it may hold what others wrote."""
-        return self.course.credential is not None or not READ_LIVE.isdisjoint(self.data)
+        return self.quotes or self.course.credential is not None or not READ_LIVE.isdisjoint(self.data)
 
     def meta(self) -> dict[str, Any]:
         """Return what the server says about the call, beside its result."""
@@ -87,23 +91,54 @@ class Pipeline:
     now: Callable[[], float]
     """Seconds since 1970, which no change of the wall clock moves."""
     workspace: str
+    """What stands for it in records; the same wherever it is served."""
+    region: str
     time_budget: float
     result_tokens: int
     confirm_above: int
     repeat_window: float
     native: Mapping[str, Answered]
+    """The tools of this server itself, for the policy above."""
+    natives: Callable[[Policy], Mapping[str, Answered]]
+    """Makes them for another."""
     recollection: Recollection
     principal: str
     """As whom callers are served."""
     log: logging.Logger
+    oversees: bool = False
+    """They may see what all agents did."""
+    observer: Observer = UNOBSERVED
+    under_way: UnderWay = field(default_factory=UnderWay)
 
-    async def call(self, endpoint: Endpoint, given: Mapping[str, Any] | None, *, caller: Caller) -> Finished:
-        """Carry out one call and record it; what goes wrong with it is returned, never raised."""
+    def serving(self, policy: Policy, principal: str, *, oversees: bool = False) -> "Pipeline":
+        """Return the pipeline of the same workspace for somebody else; who `oversees` sees what all agents did."""
+        native = self.natives(policy)
+        return replace(self, policy=policy, principal=principal, oversees=oversees, native=native)
+
+    async def call(
+        self,
+        endpoint: Endpoint,
+        given: Mapping[str, Any] | None,
+        *,
+        caller: Caller,
+        refusal: CioError | None = None,
+    ) -> Finished:
+        """Carry out one call and record it; what goes wrong with it is returned, never raised.
+
+        With a `refusal`, which was decided on before, it is only recorded.
+        """
         call = self._begun(endpoint, caller)
+        with self.under_way.noted(endpoint.name, endpoint.permission, call.course):
+            return await self._brought_to_its_end(call, given, refusal)
+
+    async def _brought_to_its_end(
+        self, call: _Call, given: Mapping[str, Any] | None, refusal: CioError | None
+    ) -> Finished:
+        endpoint = call.endpoint
         result: dict[str, Any] | Question = {}
         error: CioError | None = None
         try:
-            result = await self._carried_out(call, given)
+            result = await self._carried_out(call, given, refusal)
         except CioError as failure:
             error = self._withheld(endpoint, failure)
         except BaseException as interruption:
@@ -116,21 +151,37 @@ class Pipeline:
             return Finished(data={}, error=None, course=call.course, question=result)
         return Finished(data=result, error=error, course=call.course)
 
-    async def answer(self, native: Answered, given: Mapping[str, Any] | None, *, caller: Caller) -> Finished:
-        """Answer one call of a tool of this server itself, and record it."""
+    async def answer(
+        self, native: Answered, given: Mapping[str, Any] | None, *, caller: Caller, refusal: CioError | None = None
+    ) -> Finished:
+        """Answer one call of a tool of this server itself, and record it; with a `refusal` it is only recorded."""
         course, tool = self._course(caller), native.tool
-        intent = self._intent(tool.name, Access.READ, caller, course)
+        with self.under_way.noted(tool.name, Access.READ, course):
+            return await self._answered(native, given, course, refusal)
+
+    async def _answered(
+        self, native: Answered, given: Mapping[str, Any] | None, course: Course, refusal: CioError | None
+    ) -> Finished:
+        intent = self._intent(native.tool.name, Access.READ, course.caller, course)
         data: dict[str, Any] = {}
         error: CioError | None = None
         try:
-            data = await native.answer(arguments.validate(tool.name, tool.params, given), course)
+            data = await self._known_here(native, given, course, refusal)
         except CioError as failure:
             error = failure
         except BaseException as interruption:
             await self._conclude(intent, course, own_interrupted(interruption))
             raise
         await self._conclude(intent, course, own_ending_of(error), error)
-        return Finished(data=data, error=error, course=course)
+        return Finished(data=data, error=error, course=course, quotes=native.tool.quotes)
+
+    @staticmethod
+    async def _known_here(
+        native: Answered, given: Mapping[str, Any] | None, course: Course, refusal: CioError | None
+    ) -> dict[str, Any]:
+        if refusal:
+            raise refusal
+        return await native.answer(arguments.validate(native.tool.name, native.tool.params, given), course)
 
     async def turn_away(self, name: str, *, caller: Caller) -> None:
         """Record a call of a tool that does not exist."""
@@ -156,7 +207,11 @@ class Pipeline:
         intent = self._intent(endpoint.name, endpoint.permission, caller, course)
         return _Call(endpoint=endpoint, caller=caller, course=course, intent=intent)
 
-    async def _carried_out(self, call: _Call, given: Mapping[str, Any] | None) -> dict[str, Any] | Question:
+    async def _carried_out(
+        self, call: _Call, given: Mapping[str, Any] | None, refusal: CioError | None
+    ) -> dict[str, Any] | Question:
+        if refusal:
+            raise refusal
         endpoint = call.endpoint
         params, controls = arguments.admit(endpoint, given)
         decision = self.policy.decide(endpoint, params, now=datetime.fromtimestamp(self.now(), UTC))
@@ -167,9 +222,9 @@ class Pipeline:
             return self._shaped(endpoint, params, await self._sent(call, params))
         try:
             return await self._write(call, params, controls, decision)
-        except (Refusal, Unrecorded) as refusal:
+        except (Refusal, Unrecorded) as refused:
             now, principal = self.now(), call.caller.principal
-            raise refusals.refused(endpoint, refusal, now=now, principal=principal) from None
+            raise refusals.refused(endpoint, refused, now=now, principal=principal) from None
 
     async def _write(
         self, call: _Call, params: Params, controls: Controls, decision: Decision
@@ -205,8 +260,7 @@ class Pipeline:
         await self.ledger.begin(call.intent, terms)
         call.params = params
         data = await self._sent(call, params)
-        if made := reconcile.made(endpoint, params, data):
-            self.recollection.claim(made)
+        call.course.made = reconcile.made(endpoint, params, data) or ""
         return self._shaped(endpoint, params, data)
 
     async def _hold_back(self, call: _Call, fingerprint: str, *, allow_repeat: bool) -> None:
@@ -257,7 +311,9 @@ class Pipeline:
             attempts=course.attempts,
             waited=round(course.waited, 3),
             took=round(self.exchange.now() - course.started, 3),
+            made=course.made,
         )
+        self.observer.concluded(intent, outcome)
         try:
             with anyio.CancelScope(shield=True):
                 await self.ledger.conclude(intent, outcome)

@@ -1,7 +1,6 @@
 """What this process still knows of its calls that the ledger, which holds no personal data, does not."""
 
 from collections import OrderedDict
-from collections.abc import Collection
 
 from cio_mcp.catalog.endpoint import Endpoint
 from cio_mcp.catalog.json_values import json_size
@@ -11,18 +10,15 @@ CALLS = 200
 """Unknown outcomes are rare; so many at once are an outage, after which arguments can be given again."""
 BYTES = 20_000_000
 """Of all arguments together: one call can carry 10 MB."""
-CLAIMS = 10_000
-"""More than a send limit of 100 per second lets through while a lost one is looked for."""
 
 
 class Recollection:
-    """The arguments of recent calls of unknown outcome, and what other calls are known to have made; in memory only."""
+    """The arguments of recent calls of unknown outcome, in memory only."""
 
-    def __init__(self, *, calls: int = CALLS, size: int = BYTES, claims: int = CLAIMS) -> None:
-        self._calls, self._size, self._claims = calls, size, claims
+    def __init__(self, *, calls: int = CALLS, size: int = BYTES) -> None:
+        self._calls, self._size = calls, size
         self._kept: OrderedDict[str, tuple[Endpoint, Params, int]] = OrderedDict()
         self._used = 0
-        self._claimed: OrderedDict[str, None] = OrderedDict()
 
     def keep(self, operation: str, endpoint: Endpoint, params: Params) -> None:
         """Keep the arguments of a call until it is settled; the oldest make room."""
@@ -44,15 +40,3 @@ class Recollection:
         """Drop the arguments of a call."""
         found = self._kept.pop(operation, None)
         self._used -= found[2] if found else 0
-
-    def claim(self, made: str) -> None:
-        """Note that something is known to be the effect of a certain call, so that it proves no other."""
-        self._claimed[made] = None
-        self._claimed.move_to_end(made)
-        while len(self._claimed) > self._claims:
-            self._claimed.popitem(last=False)
-
-    @property
-    def claimed(self) -> Collection[str]:
-        """What is known to be somebody's."""
-        return self._claimed.keys()

@@ -3,6 +3,8 @@
 import json
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import islice
+from json.encoder import encode_basestring
 from typing import Any
 
 BYTES_PER_TOKEN = 1.5
@@ -17,6 +19,7 @@ _LEAST = 80
 
 _SHARE = 400
 """Bytes that a member may have whatever its even share is: of very many members some whole, not all in crumbs."""
+_SMALLEST = len('"":0,')
 
 Path = tuple[str | int, ...]
 
@@ -31,10 +34,46 @@ class Paging:
     otherwise: str = "Ask for something narrower, or have the operator raise CIO_MCP_RESULT_TOKENS."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sizes:
+    """Measures the parts of one answer, each once, and none beyond `most` bytes: what is larger is cut anyway."""
+
+    most: int
+    known: dict[int, int] = field(default_factory=dict[int, int])
+    """By the `id` of a list or an object, which the answer keeps alive as long as this is in use."""
+
+    def of(self, value: Any) -> int:
+        """Return the bytes of the compact JSON if they are no more than `most`, else some number above it."""
+        match value:
+            case str():
+                if len(value) > self.most:
+                    return len(value)
+                quoted = encode_basestring(value)
+                return len(quoted) if quoted.isascii() else len(quoted.encode())
+            case list() | dict():
+                known = self.known.get(id(value))
+                if known is None:
+                    known = self.known[id(value)] = self._total(value)
+                return known
+            case _:  # numbers, truth values and null are as long in JSON as in Python
+                return len(repr(value))
+
+    def _total(self, value: list[Any] | dict[str, Any]) -> int:
+        total = len("[") if value else len("[]")
+        for part in value:
+            total += self.of(part) + len(",")
+            if isinstance(value, dict):
+                total += self.of(value[part]) + len(":")
+            if total > self.most:
+                break
+        return total
+
+
 @dataclass(slots=True, kw_only=True)
 class _Cuts:
     """What was left out: of lists how many items of how many, and whether anything inside an item."""
 
+    sizes: _Sizes
     lists: dict[Path, tuple[int, int]] = field(default_factory=dict[Path, tuple[int, int]])
     inside: bool = False
 
@@ -65,9 +104,9 @@ def bounded(data: dict[str, Any], *, tokens: int, paging: Paging) -> dict[str, A
     Lists lose whole items at their end before anything inside an item is shortened.
     """
     most = int(tokens * BYTES_PER_TOKEN)
-    if size(data) <= most:
+    cuts = _Cuts(sizes=_Sizes(most=most))
+    if cuts.sizes.of(data) <= most:
         return data
-    cuts = _Cuts()
     fitted = _members(data, most - _NOTE_BYTES, (), cuts)
     if cuts.first_page is not None:
         # The cursor would skip what was cut.
@@ -101,7 +140,7 @@ def _rest(cuts: _Cuts, paging: Paging) -> str:
 
 def _fit(value: Any, room: int, path: Path, cuts: _Cuts) -> Any:
     """Return a value of at most `room` bytes, which is `_LEAST` or more unless the value is as small itself."""
-    if size(value) <= room:
+    if cuts.sizes.of(value) <= room:
         return value
     match value:
         case list():
@@ -121,7 +160,7 @@ def _items(items: list[Any], room: int, path: Path, cuts: _Cuts) -> list[Any]:
     """Return the longest beginning that fits; of a first item that is too large alone, what of it fits."""
     used, kept = len("[]"), 0
     for item in items:
-        used += size(item) + len(",")
+        used += cuts.sizes.of(item) + len(",")
         if used > room:
             break
         kept += 1
@@ -134,12 +173,16 @@ def _items(items: list[Any], room: int, path: Path, cuts: _Cuts) -> list[Any]:
 
 
 def _members(members: dict[str, Any], room: int, path: Path, cuts: _Cuts) -> dict[str, Any]:
-    """Return the small members whole, and of the larger ones what fits an even share of the room that these leave."""
-    sizes = {name: size(member) for name, member in members.items()}
-    left, waiting = room - len("{}"), len(members)
+    """Return the small members whole, and of the larger ones what fits an even share of the room that these leave.
+
+    Of more members than there could be room for, only the first are looked at.
+    """
+    sizes = {name: cuts.sizes.of(members[name]) for name in islice(members, room // _SMALLEST)}
+    cuts.inside |= len(sizes) < len(members)
+    left, waiting = room - len("{}"), len(sizes)
     fitted: dict[str, Any] = {}
-    for name in sorted(members, key=sizes.__getitem__):
-        own = size(name) + len(":,")
+    for name in sorted(sizes, key=sizes.__getitem__):
+        own = cuts.sizes.of(name) + len(":,")
         share = min(max(left // waiting - own, _SHARE), left - own)
         waiting -= 1
         if sizes[name] > share and share < _LEAST:
@@ -151,7 +194,7 @@ def _members(members: dict[str, Any], room: int, path: Path, cuts: _Cuts) -> dic
             continue
         fitted[name] = shown
         left -= own + size(shown)
-    return {name: fitted[name] for name in members if name in fitted}
+    return {name: fitted[name] for name in sizes if name in fitted}
 
 
 def _beginning(text: str, room: int) -> str:

@@ -74,7 +74,7 @@ def build(endpoint: Endpoint, params: Params) -> Request:
         if where is In.SPREAD:
             parts[In.BODY] |= value
         else:
-            alias = type(params).model_fields[name].alias or name
+            alias = type(params).model_fields[name].serialization_alias or name
             parts[where][alias] = value
     return Request(
         method=endpoint.method,
@@ -132,9 +132,10 @@ def _accepted(endpoint: Endpoint, answer: Answer) -> dict[str, Any]:
 def _json(endpoint: Endpoint, answer: Answer) -> Any:
     try:
         return read_json(answer.body)
-    except ValueError:
+    except ValueError as error:
         kind = one_line(answer.headers.get("content-type", "no content type"), 60)
-        raise _unreadable(endpoint, answer, f"{len(answer.body):,} bytes of {kind}, not JSON") from None
+        why = "not JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise _unreadable(endpoint, answer, f"{len(answer.body):,} bytes of {kind}, {why}") from None
 
 
 def _unreadable(endpoint: Endpoint, answer: Answer, what: str) -> UnreadableReply:

@@ -25,7 +25,7 @@ MOST_STEPS = {"hours": 24, "days": 45, "weeks": 12, "months": 121}
     docs="app/tag/broadcasts/listBroadcasts/",
 )  # fmt: skip
 class ListBroadcasts(Params):
-    """List all broadcasts that the API can trigger; newsletters are no broadcasts."""
+    """List all broadcasts that the API can trigger, with ids, names and states; newsletters are no broadcasts."""
 
     offset: Annotated[Offset | None, In.LOCAL] = Field(None, description="Skip this many; for lists cut short")
 
@@ -36,7 +36,7 @@ class ListBroadcasts(Params):
     docs="app/tag/broadcasts/",
 )  # fmt: skip
 class GetBroadcast(Params):
-    """Read a broadcast's name, state and actions."""
+    """Read a broadcast's name, state, creation and actions."""
 
     broadcast_id: NumericId = Field(description="From list_broadcasts")
 
@@ -59,7 +59,7 @@ class ListBroadcastActions(Params):
     docs="app/tag/broadcasts/",
 )  # fmt: skip
 class ListBroadcastTriggers(Params):
-    """List when a broadcast was triggered; finds a trigger whose id was lost."""
+    """List when and how often a broadcast was sent, by trigger; finds a trigger whose id was lost."""
 
     broadcast_id: NumericId = Field(description="From list_broadcasts")
     offset: Annotated[Offset | None, In.LOCAL] = Field(None, description="Skip this many; for lists cut short")
@@ -71,7 +71,7 @@ class ListBroadcastTriggers(Params):
     docs="app/tag/broadcasts/broadcastStatus/",
 )  # fmt: skip
 class GetBroadcastTrigger(Params):
-    """Read whether a trigger has been processed, and when."""
+    """Read whether one trigger of a broadcast went through, and when."""
 
     broadcast_id: NumericId = Field(description="From list_broadcasts")
     trigger_id: NumericId = Field(description="From trigger_broadcast")
@@ -118,7 +118,7 @@ class GetBroadcastMetrics(Params):
     docs="app/tag/campaigns/",
 )  # fmt: skip
 class ListCampaigns(Params):
-    """List all campaigns, which Customer.io now also calls automations."""
+    """List all campaigns (automations)."""
 
     offset: Annotated[Offset | None, In.LOCAL] = Field(None, description="Skip this many; for lists cut short")
 

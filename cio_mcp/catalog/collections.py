@@ -25,7 +25,7 @@ Rows = Annotated[list[Row], JsonList, AfterValidator(json_at_most(COLLECTION_BYT
     docs="app/tag/collections/getCollections/",
 )  # fmt: skip
 class ListCollections(Params):
-    """List all collections: names, sizes and columns, not their rows."""
+    """List which collections there are: names, sizes and columns, not their rows."""
 
     offset: Annotated[Offset | None, In.LOCAL] = Field(None, description="Skip this many; for lists cut short")
 
@@ -57,7 +57,7 @@ class CreateCollection(Params):
     docs="app/tag/collections/",
 )  # fmt: skip
 class GetCollection(Params):
-    """Read a collection's name, size and columns, not its rows."""
+    """Read how many rows and which columns a collection has, and its name, not the rows."""
 
     collection_id: NumericId = Field(description="From list_collections")
 
@@ -96,7 +96,7 @@ class UpdateCollection(Params):
     gate=Gate.ASKED, bucket=Bucket.APP, docs="app/tag/collections/", check_with="get_collection",
 )  # fmt: skip
 class DeleteCollection(Params):
-    """Delete a collection and its rows; live messages that use it render empty. Cannot be undone."""
+    """Delete a collection with its rows for good. Live messages that use it render empty. Cannot be undone."""
 
     most_people: ClassVar[int] = 0
 

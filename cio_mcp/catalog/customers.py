@@ -22,7 +22,7 @@ MESSAGES_SECONDS = 184 * 86_400
     docs="app/tag/customers/getPeopleFilter/",
 )  # fmt: skip
 class SearchPeople(Params):
-    """Find people by segment or attribute; returns identifiers only."""
+    """Find all customers who are on a plan, in a segment, or share any other attribute. Returns identifiers only."""
 
     filter: AudienceFilter = Field(
         description="One of {segment: {id}}, {attribute: {field, operator: eq|exists, value}}, {and: [...]}, "
@@ -50,7 +50,7 @@ class FindPeopleByEmail(Params):
     docs="app/tag/customers/",
 )  # fmt: skip
 class GetPersonAttributes(PersonLookup):
-    """Read a person's attributes, devices and whether they are unsubscribed."""
+    """Show all fields of a person's profile: attributes, devices, unsubscribed or not."""
 
 
 @customers.endpoint(
@@ -59,7 +59,7 @@ class GetPersonAttributes(PersonLookup):
     docs="app/tag/customers/",
 )  # fmt: skip
 class ListPersonMessages(PersonLookup):
-    """List the messages sent to a person and what became of them."""
+    """Tell which e-mails or other messages somebody did get, and what became of them."""
 
     start: Cursor | None = Field(None, description="next of the last page")
     limit: WholeNumber | None = Field(None, le=1000, description="Default 50")
@@ -82,7 +82,10 @@ class ListPersonMessages(PersonLookup):
     docs="app/tag/customers/",
 )  # fmt: skip
 class ListPersonActivities(PersonLookup):
-    """List what a person did and received, newest first; 30 days are kept for certain."""
+    """Tell what a person did lately, and when: signed up, bought, changed attributes, got messages.
+
+    Newest first; 30 days are kept for certain.
+    """
 
     start: Cursor | None = Field(None, description="next of the last page")
     limit: WholeNumber | None = Field(None, le=100, description="Default 10")
@@ -97,7 +100,7 @@ class ListPersonActivities(PersonLookup):
     docs="app/tag/customers/",
 )  # fmt: skip
 class ListPersonRelationships(PersonLookup):
-    """List the objects a person is related to; pages may repeat entries."""
+    """List which companies or other objects a customer is connected to. Pages may repeat entries."""
 
     start: Cursor | None = Field(None, description="next of the last page")
     limit: WholeNumber | None = Field(None, description="Page size")
@@ -109,6 +112,6 @@ class ListPersonRelationships(PersonLookup):
     docs="app/tag/customers/",
 )  # fmt: skip
 class ListPersonSegments(PersonLookup):
-    """List the segments a person is in."""
+    """Tell which segments a person is in."""
 
     offset: Annotated[Offset | None, In.LOCAL] = Field(None, description="Skip this many; for lists cut short")

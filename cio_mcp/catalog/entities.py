@@ -45,10 +45,11 @@ Action = Annotated[str, WithJsonSchema({"type": "string", "enum": list(ACTIONS)}
     check_with="get_person_attributes",
 )  # fmt: skip
 class ApplyEntity(Params):
-    """Change one person, object or delivery: the only way to objects, relationships and phone numbers.
+    """Change one object by type and id, such as a company, or one person or delivery.
 
-    person: all but identify_anonymous; object: identify, identify_anonymous, delete, *_relationships;
-    delivery: event. delete, suppress and merge cannot be undone.
+    The only way to objects, relationships and phone numbers. person: all but identify_anonymous; object:
+    identify, identify_anonymous, delete, *_relationships; delivery: event. delete, suppress and merge cannot be
+    undone.
     """
 
     most_people: ClassVar[int] = ITEM_BYTES  # related to an object: more than fit
@@ -125,7 +126,7 @@ BatchItem = Annotated[JsonObject, AfterValidator(checked_item)]
     check_with="get_person_attributes",
 )  # fmt: skip
 class ApplyBatch(Params):
-    """Apply many changes at once, each as in apply_entity; types may be mixed.
+    """Apply many updates in one go, to people, companies and other objects, each as in apply_entity.
 
     If some are refused the others still take effect: send only the refused ones again.
     """

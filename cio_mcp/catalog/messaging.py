@@ -71,9 +71,10 @@ class TemplatedSend(Send):
     gate=Gate.FREE, docs="app/tag/send-messages/sendEmail/", emits="email_sent", check_with="list_person_messages",
 )  # fmt: skip
 class SendEmail(Send):
-    """Send one e-mail to a person. Cannot be undone; a repeat sends another.
+    """Send one e-mail to one person: from a template, or with your own subject and body.
 
-    Without transactional_message_id give from, subject and body. For many people use trigger_broadcast.
+    Cannot be undone; a repeat sends another. Without transactional_message_id give from, subject and body. For
+    many people use trigger_broadcast.
     """
 
     most_people: ClassVar[int] = RECIPIENTS
@@ -133,7 +134,7 @@ def push_payload(members: dict[str, Any]) -> dict[str, Any]:
     gate=Gate.FREE, docs="app/tag/send-messages/", emits="push_sent", check_with="list_person_messages",
 )  # fmt: skip
 class SendPush(TemplatedSend):
-    """Send a push message to a person's devices. Cannot be undone; a repeat sends another."""
+    """Send a push to a person's iPhone, Android phone or other device. Cannot be undone; a repeat sends another."""
 
     to: Annotated[Line, AfterValidator(at_most(DEVICE_TOKEN_BYTES))] | None = Field(
         None, description="all (default), last_used or a device token"
@@ -189,7 +190,7 @@ class SendSms(TemplatedSend):
     gate=Gate.FREE, docs="app/tag/send-messages/", emits="in_app_sent", check_with="list_person_messages",
 )  # fmt: skip
 class SendInApp(TemplatedSend):
-    """Send an in-app message to a person. Cannot be undone; a repeat sends another."""
+    """Send an in-app message, such as a banner, to a person. Cannot be undone; a repeat sends another."""
 
 
 @messaging.endpoint(
@@ -199,10 +200,10 @@ class SendInApp(TemplatedSend):
     check_with="list_broadcast_triggers",
 )  # fmt: skip
 class TriggerBroadcast(Audience):
-    """Send a broadcast to many people at once. Cannot be undone; a repeat sends it again.
+    """Send a broadcast now, to a segment, to people you name or to everyone set in it.
 
-    Name them at most one way; without any, the audience set in Customer.io gets it. One trigger per 10 seconds.
-    For one person use send_email.
+    Cannot be undone; a repeat sends it again. Name them at most one way; without any, the audience set in
+    Customer.io gets it. One trigger per 10 seconds. For one person use send_email.
     """
 
     broadcast_id: NumericId = Field(description="From list_broadcasts")
@@ -248,7 +249,7 @@ class SendNewsletter(RateLimited):
     gate=Gate.ASKED, docs="app/tag/newsletters/",
 )  # fmt: skip
 class ScheduleNewsletter(RateLimited):
-    """Plan when a newsletter goes to its whole audience, change the time, or cancel it with 0."""
+    """Plan or move the time at which a newsletter goes to its whole audience, or cancel it with 0."""
 
     scheduled_at: TimestampOrZero = Field(description="In the future; 0 cancels")
     timezone: TimeZone | None = Field(None, description="IANA name; needed unless 0")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, model_validator
 from typing_extensions import override
 
 from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Gate, Key, Repeat
@@ -60,10 +60,10 @@ class Event(Params):
     gate=Gate.FREE, docs="track/tag/track-customers/identify/",
 )  # fmt: skip
 class IdentifyPerson(Params):
-    """Create a person or update their attributes. Campaigns may react.
+    """Create or update a person: attributes, new e-mail address, no more marketing (unsubscribed).
 
-    Accepted is not applied: identifiers of two different people are dropped silently. To stop
-    campaigns set unsubscribed.
+    Campaigns may react. Accepted is not applied: identifiers of two different people are dropped silently. To
+    stop campaigns set unsubscribed.
     """
 
     identifier: PersonInPath = Field(description=PERSON)
@@ -80,13 +80,24 @@ class IdentifyPerson(Params):
         description="{action: add_relationships|delete_relationships, relationships: [{identifiers: "
         "{object_type_id, object_id}}]}",
     )
-    timestamp: Timestamp | None = Field(None, alias="_timestamp", description="Orders rapid updates")
-    update: Flag | None = Field(None, alias="_update", description="True never creates")
+    # LlamaIndex makes fields of arguments, and refuses the whole list for a name that begins with an underscore.
+    timestamp: Timestamp | None = Field(
+        None,
+        validation_alias=AliasChoices("timestamp", "_timestamp"),
+        serialization_alias="_timestamp",
+        description="Orders rapid updates",
+    )
+    update: Flag | None = Field(
+        None,
+        validation_alias=AliasChoices("update", "_update"),
+        serialization_alias="_update",
+        description="True never creates",
+    )
     attributes: Annotated[Attributes | None, In.SPREAD] = Field(None, description="Custom attributes")
 
     @model_validator(mode="after")
     def _names_stand_once(self) -> Self:
-        own = {info.alias or name for name, info in type(self).model_fields.items()} - {
+        own = {info.serialization_alias or name for name, info in type(self).model_fields.items()} - {
             "attributes",
             "identifier",
         }
@@ -102,10 +113,10 @@ class IdentifyPerson(Params):
     gate=Gate.ASKED, bucket=Bucket.TRACK, docs="track/tag/track-customers/delete/", check_with="get_person_attributes",
 )  # fmt: skip
 class DeletePerson(Params):
-    """Delete a person and their history for good. Cannot be undone.
+    """Delete a person, such as a test user, and their history for good.
 
-    Later calls may create them anew; suppress_person prevents that. To only stop campaigns use identify_person
-    with unsubscribed.
+    Cannot be undone. Later calls may create them anew; suppress_person prevents that. To only stop campaigns use
+    identify_person with unsubscribed.
     """
 
     identifier: PersonInPath = Field(description=PERSON)
@@ -117,7 +128,7 @@ class DeletePerson(Params):
     gate=Gate.FREE, docs="track/tag/track-customers/add_device/", wrap="device",
 )  # fmt: skip
 class UpsertDevice(Params):
-    """Add a person's device for push messages, or update it."""
+    """Register a person's phone or other device for push messages, by its token, or update it."""
 
     identifier: PersonInPath = Field(description=PERSON)
     id: DeviceToken = Field(description="Device token")
@@ -145,9 +156,9 @@ class DeleteDevice(Params):
     check_with="get_person_attributes",
 )  # fmt: skip
 class SuppressPerson(Params):
-    """Delete a person for good and block their identifiers from ever being added. Cannot be undone.
+    """Erase a person and all their data for ever, and block them from being added again.
 
-    For privacy requests only. To stop campaigns use identify_person with unsubscribed.
+    Cannot be undone. For privacy requests only. To stop campaigns use identify_person with unsubscribed.
     """
 
     identifier: PersonInPath = Field(description=PERSON)
@@ -159,7 +170,7 @@ class SuppressPerson(Params):
     gate=Gate.FREE, bucket=Bucket.TRACK, docs="track/tag/track-events/track/",
 )  # fmt: skip
 class TrackEvent(Event):
-    """Record an event of a person; it may trigger campaigns, so real messages."""
+    """Record an event of a person, such as a purchase or page view; it may trigger campaigns, so real messages."""
 
     identifier: PersonInPath = Field(description=PERSON)
     # The reference names it for screen events, and there even as required, which looks like a slip.

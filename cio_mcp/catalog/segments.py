@@ -47,9 +47,9 @@ class Members(Params):
     gate=Gate.FREE, docs="track/tag/track-segments/add_to_segment/",
 )  # fmt: skip
 class AddPeopleToSegment(Members):
-    """Put people into a manual segment; campaigns may react.
+    """Put people into a manual segment.
 
-    Unknown people are ignored silently: count_segment_people tells.
+    Campaigns may react. Unknown people are ignored silently: count_segment_people tells.
     """
 
 
@@ -59,7 +59,10 @@ class AddPeopleToSegment(Members):
     gate=Gate.FREE, docs="track/tag/track-segments/remove_from_segment/",
 )  # fmt: skip
 class RemovePeopleFromSegment(Members):
-    """Take people out of a manual segment; campaigns may react. They stay people."""
+    """Remove the people you name from a manual segment where they no longer belong. Campaigns may react.
+
+    They stay people.
+    """
 
 
 @segments.endpoint(
@@ -68,7 +71,7 @@ class RemovePeopleFromSegment(Members):
     docs="app/tag/segments/listSegments/",
 )  # fmt: skip
 class ListSegments(Params):
-    """List all segments with their ids, types and states."""
+    """List all segments, to find an id by a name. Tells types and states."""
 
     offset: Annotated[Offset | None, In.LOCAL] = Field(None, description="Skip this many; for lists cut short")
 
@@ -79,7 +82,7 @@ class ListSegments(Params):
     gate=Gate.FREE, docs="app/tag/segments/", wrap="segment", check_with="list_segments",
 )  # fmt: skip
 class CreateSegment(Params):
-    """Create an empty manual segment; fill it with add_people_to_segment."""
+    """Set up a manual segment: a named list of people, empty at first. Fill it with add_people_to_segment."""
 
     most_people: ClassVar[int] = 0
 
@@ -93,7 +96,7 @@ class CreateSegment(Params):
     docs="app/tag/segments/",
 )  # fmt: skip
 class GetSegment(Params):
-    """Read a segment's name, type and state."""
+    """Read one segment: its name, its type, manual or by a rule, and whether it has finished building."""
 
     segment_id: NumericId = Field(description="From list_segments")
 
@@ -120,7 +123,7 @@ class DeleteSegment(Params):
     docs="app/tag/segments/",
 )  # fmt: skip
 class CountSegmentPeople(Params):
-    """Count the people in a segment."""
+    """Count how many people are in a segment."""
 
     segment_id: NumericId = Field(description="From list_segments")
 
@@ -131,7 +134,7 @@ class CountSegmentPeople(Params):
     docs="app/tag/segments/",
 )  # fmt: skip
 class GetSegmentUsedBy(Params):
-    """List the ids of campaigns and newsletters, sent and drafts, that use a segment."""
+    """Show where a segment is used: which campaigns and newsletters, sent and drafts, depend on it, by id."""
 
     segment_id: NumericId = Field(description="From list_segments")
 
@@ -142,7 +145,7 @@ class GetSegmentUsedBy(Params):
     docs="app/tag/segments/",
 )  # fmt: skip
 class ListSegmentPeople(Params):
-    """List the identifiers of the people in a segment."""
+    """List the people in a segment, by identifiers."""
 
     segment_id: NumericId = Field(description="From list_segments")
     start: Cursor | None = Field(None, description="next of the last page")

@@ -52,7 +52,7 @@ Events = Annotated[list[Annotated[str, AfterValidator(event)]], BeforeValidator(
     docs="app/tag/reporting-webhooks/",
 )  # fmt: skip
 class ListReportingWebhooks(Params):
-    """List all reporting webhooks: where they send, and which events."""
+    """List all webhooks configured: where they send, and which events."""
 
     offset: Annotated[Offset | None, In.LOCAL] = Field(None, description="Skip this many; for lists cut short")
 
@@ -88,7 +88,7 @@ class CreateReportingWebhook(Webhook):
     docs="app/tag/reporting-webhooks/",
 )  # fmt: skip
 class GetReportingWebhook(Params):
-    """Read a reporting webhook: where it sends, and which events."""
+    """Read which events one reporting webhook sends, where to, and whether it is disabled."""
 
     webhook_id: NumericId = Field(description="From list_reporting_webhooks")
 
@@ -99,7 +99,10 @@ class GetReportingWebhook(Params):
     gate=Gate.ASKED, docs="app/tag/reporting-webhooks/",
 )  # fmt: skip
 class UpdateReportingWebhook(Webhook):
-    """Replace a reporting webhook's settings: read it first and give all of them again."""
+    """Turn a reporting webhook on or off, add events to it, or change its address.
+
+    Replaces all settings: read it first and give all of them again.
+    """
 
     webhook_id: NumericId = Field(description="From list_reporting_webhooks")
 

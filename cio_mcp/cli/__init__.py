@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from cio_mcp.cli.first_failure import first_failure
+
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
@@ -39,6 +41,12 @@ def _run(argv: Sequence[str]) -> int:
         return int(command.run(arguments))
     except settings.SettingsError as error:
         sys.stderr.write(f"cio-mcp: {error}\n")
+        return USAGE_ERROR
+    except BaseExceptionGroup as group:  # raised where tasks run beside each other
+        first = first_failure(group)
+        if not isinstance(first, settings.SettingsError):
+            raise
+        sys.stderr.write(f"cio-mcp: {first}\n")
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED

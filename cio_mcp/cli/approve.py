@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from cio_mcp.cli.ledger_file import Impossible, run_on_ledger, say, user
+from cio_mcp.cli.ledger_file import Impossible, add_store, run_on_ledger, say, user
 from cio_mcp.cli.pending import shown
-from cio_mcp.ledger.sqlite import SqliteLedger
+from cio_mcp.ledger.office import Office
 from cio_mcp.ledger.terms import Confirmation, State
 
 
@@ -13,6 +13,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add which operation is meant."""
     command.add_argument("operation", metavar="OPERATION", help="its id, as `cio-mcp pending` lists it")
     command.add_argument("--yes", action="store_true", help="do not ask; for scripts")
+    add_store(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -20,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     return run_on_ledger(_approve, arguments)
 
 
-async def _approve(ledger: SqliteLedger, arguments: argparse.Namespace) -> int:
+async def _approve(ledger: Office, arguments: argparse.Namespace) -> int:
     confirmation = await asked(ledger, arguments.operation)
     say(shown(confirmation))
     if not arguments.yes and not _agreed():
@@ -30,7 +31,7 @@ async def _approve(ledger: SqliteLedger, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def asked(ledger: SqliteLedger, operation: str) -> Confirmation:
+async def asked(ledger: Office, operation: str) -> Confirmation:
     """Return the confirmation that waits for a decision about an operation."""
     waiting = [each for each in await ledger.for_operator() if each.operation == operation]
     if not waiting:

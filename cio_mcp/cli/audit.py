@@ -5,10 +5,10 @@ import json
 import sys
 from typing import Any
 
-from cio_mcp.cli.ledger_file import FAILED, Impossible, run_on_ledger, say, visible, when
+from cio_mcp.cli.ledger_file import FAILED, Impossible, add_store, run_on_ledger, say, visible, when
 from cio_mcp.ledger.chain import UNSEEN, Record, Verdict
+from cio_mcp.ledger.office import Office
 from cio_mcp.ledger.redaction import SHOWN
-from cio_mcp.ledger.sqlite import SqliteLedger
 
 _LAST = 20
 _AT_ONCE = 1000
@@ -31,6 +31,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--head", metavar="SEQ:MAC", help="verify: a head that was noted earlier")
     command.add_argument("--last", metavar="N", type=_count, default=_LAST, help=f"show: how many (default: {_LAST})")
     command.add_argument("--json", action="store_true", help="show, find: print records as JSON lines")
+    add_store(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,29 +39,30 @@ def run(arguments: argparse.Namespace) -> int:
     return run_on_ledger(_answer, arguments, tend=False)
 
 
-async def _answer(ledger: SqliteLedger, arguments: argparse.Namespace) -> int:
+async def _answer(ledger: Office, arguments: argparse.Namespace) -> int:
     if (arguments.question == "find") is not (arguments.identifier is not None):
         raise Impossible("audit find takes one IDENTIFIER, the other questions none")
     match arguments.question:
         case "verify":
-            return _verify(ledger, arguments.head)
+            return await _verify(ledger, arguments.head)
         case "show":
-            _print(ledger.records(max(0, ledger.head().seq - arguments.last)), as_json=arguments.json)
+            last = (await ledger.head()).seq
+            _print(await ledger.records(max(0, last - arguments.last)), as_json=arguments.json)
         case "export":
-            _export(ledger)
+            await _export(ledger)
         case _:
-            return _find(ledger, arguments.identifier, as_json=arguments.json)
+            return await _find(ledger, arguments.identifier, as_json=arguments.json)
     return 0
 
 
-def _verify(ledger: SqliteLedger, noted: str | None) -> int:
+async def _verify(ledger: Office, noted: str | None) -> int:
     try:
-        verdict = ledger.verify(noted)
+        verdict = await ledger.verify(noted)
     except ValueError as error:
         raise Impossible(f"--head: {error}") from None
     if verdict.fault:
         say(f"FAULT ({verdict.fault.flaw}) at record {verdict.fault.seq}: {verdict.fault.text}")
-        say(f"  {_extent(verdict)} before it; keep the file as evidence")
+        say(f"  {_extent(verdict)} before it; keep it as evidence")
         return FAILED
     say(f"ok: {_extent(verdict)}" + (", and the noted head is one of them" if noted else ""))
     say(f"  head {verdict.head}")
@@ -73,16 +75,16 @@ def _extent(verdict: Verdict) -> str:
     return f"{verdict.records} records hold{removed}"
 
 
-def _export(ledger: SqliteLedger) -> None:
+async def _export(ledger: Office) -> None:
     """Print all records a thousand at a time: a ledger may be larger than memory."""
     after = 0
-    while found := ledger.records(after, _AT_ONCE):
+    while found := await ledger.records(after, _AT_ONCE):
         _print(found, as_json=True)
         after = found[-1]["seq"]
 
 
-def _find(ledger: SqliteLedger, identifier: str, *, as_json: bool) -> int:
-    found = ledger.find(identifier)
+async def _find(ledger: Office, identifier: str, *, as_json: bool) -> int:
+    found = await ledger.find(identifier)
     _print(found, as_json=as_json)
     sys.stderr.write(
         f"{len(found)} records name it; of a longer list than {SHOWN} only the first {SHOWN} are recorded, "

@@ -2,24 +2,35 @@
 
 import argparse
 import json
+import os
+import re
 import sys
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
+import httpx2
 from mcp import Client, types
 from mcp.client import ClientRequestContext
+from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from cio_mcp.cli.wiring import log_to_stderr, settings_of, workspace
-from cio_mcp.server import META, build_server
-from cio_mcp.settings import Settings, SettingsError, flags_given
+from cio_mcp.cli.checked import log_to_stderr, settings_of
+from cio_mcp.cli.first_failure import first_failure
+from cio_mcp.cli.team import team
+from cio_mcp.server import META, server_of
+from cio_mcp.settings import Settings, SettingsError, flags_given, with_login
 from cio_mcp.transports import guard_against_leaks
 
 FAILED = 1
 UNKNOWN_OUTCOME = 3
+CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 15.0
+"""For reaching a server elsewhere, and for its answer beyond the time that a call may take there."""
 LEVELS = 100
 """Of nested arguments; no tool takes as many, and the client that carries them takes not many more."""
+_SCOPE = re.compile(r'scope="([a-z_*: ]{1,200})"')
 TOO_DEEP = "the arguments are nested too deeply"
 
 
@@ -28,8 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(flags_given(arguments))
     given = _object(sys.stdin.buffer.read() if arguments.arguments == "-" else arguments.arguments)
     log_to_stderr("error" if settings.log_level == "info" else settings.log_level)
+    if not arguments.url:
+        settings = with_login(settings, os.environ)
+    called = partial(_called_at, _checked_url(arguments.url)) if arguments.url else _called
     try:
-        result = anyio.run(_called, settings, arguments.tool, given)
+        result = anyio.run(called, settings, arguments.tool, given)
     except MCPError as error:
         sys.stderr.write(f"cio-mcp: {error.error.message}\n")
         return FAILED
@@ -66,20 +80,66 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 
 async def _called(settings: Settings, tool: str, given: dict[str, Any]) -> types.CallToolResult:
-    result: types.CallToolResult | MCPError
-    async with workspace(settings) as pipeline:
-        server = build_server(pipeline)
+    async with team(settings) as served:
+        server = server_of(served.face)
         guard_against_leaks(server)
-        # Only a terminal has somebody to ask; a script is given the plan and a token instead.
-        asks = _asked if sys.stdin.isatty() else None
-        async with Client(server, elicitation_callback=asks) as client:
-            try:
-                result = await client.call_tool(tool, given)
-            except MCPError as error:  # raised inside, it would come wrapped in exception groups
-                result = error
-    if isinstance(result, MCPError):
-        raise result
-    return result
+        result = await _asked_of(server, tool, given)
+    return _returned(result)
+
+
+def _checked_url(url: str) -> str:
+    """Take https, or http on this machine; raises SettingsError."""
+    parts = urlsplit(url)
+    local = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not parts.hostname or not (parts.scheme == "https" or local):
+        raise SettingsError("--url must be https, or http on this machine: a token goes nowhere else")
+    return url
+
+
+async def _called_at(url: str, settings: Settings, tool: str, given: dict[str, Any]) -> types.CallToolResult:
+    """Call a tool of a server elsewhere; raises SettingsError if it cannot be reached, or lets nobody in."""
+    token = {"Authorization": f"Bearer {settings.token.reveal()}"} if settings.token else {}
+    limits = httpx2.Timeout(CONNECT_SECONDS, read=settings.time_budget + ANSWER_SECONDS)
+    result: types.CallToolResult | MCPError | None = None
+    try:
+        async with httpx2.AsyncClient(headers=token, timeout=limits, event_hooks={"response": [_let_in]}) as http:
+            result = await _asked_of(streamable_http_client(url, http_client=http), tool, given)
+    except* (_TurnedAway, httpx2.TransportError) as failures:
+        problem = first_failure(failures)
+        raise SettingsError(f"--url: {problem if isinstance(problem, _TurnedAway) else 'no connection'}") from None
+    return _returned(result)
+
+
+class _TurnedAway(Exception):
+    """The server at a URL does not let the caller in."""
+
+
+async def _let_in(response: httpx2.Response) -> None:
+    """Stop at an answer that no call can mend; what it says besides is the server's own business."""
+    match response.status_code:
+        case 401:
+            raise _TurnedAway("the server does not know you: set CIO_MCP_TOKEN to a token of it (cio-mcp token create)")
+        case 403:
+            needed = _SCOPE.search(response.headers.get("www-authenticate", ""))
+            raise _TurnedAway(f"the token does not carry {needed[1]}" if needed else "the server refuses this address")
+        case 404 | 405 | 421:
+            raise _TurnedAway("there is no MCP server at that address: is its path right (/mcp), and its name?")
+
+
+async def _asked_of(server: Any, tool: str, given: dict[str, Any]) -> types.CallToolResult | MCPError:
+    # Only a terminal has somebody to ask; a script is given the plan and a token instead.
+    asks = _asked if sys.stdin.isatty() else None
+    async with Client(server, elicitation_callback=asks) as client:
+        try:
+            return await client.call_tool(tool, given)
+        except MCPError as error:  # raised inside, it would come wrapped in exception groups
+            return error
+
+
+def _returned(result: types.CallToolResult | MCPError | None) -> types.CallToolResult:
+    if isinstance(result, types.CallToolResult):
+        return result
+    raise result or SettingsError("--url: the server gave no answer")
 
 
 async def _asked(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
@@ -99,6 +159,7 @@ def _for_people(error: dict[str, Any]) -> str:
     for name, value in more.items():
         told = json.dumps(value, ensure_ascii=False, indent=1 if name == "plan" else None)
         lines.append(f"  {name}: " + told.replace("\n", "\n  "))
+    lines.append(f"  more: cio-mcp explain {error['code']}")
     return "\n".join(lines) + "\n"
 
 

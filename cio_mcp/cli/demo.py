@@ -179,7 +179,7 @@ async def _tell_of_safety(story: Story) -> None:
     )
     audience = {"broadcast_id": BROADCAST, "ids": [WHO]}
     await story.step("What would a broadcast do?", "trigger_broadcast", audience | {"dry_run": True})
-    await story.step("Announce something: a person is asked first", "trigger_broadcast", audience)
+    await story.step("Announce something: the client is asked first, and agrees", "trigger_broadcast", audience)
     await story.step(
         "Once more: Customer.io allows one broadcast every 10 s",
         "trigger_broadcast",

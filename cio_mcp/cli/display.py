@@ -177,7 +177,7 @@ class Page:
 
     def question(self, text: str) -> None:
         """Show what a person is asked, and that they agree."""
-        self._title("A person is asked")
+        self._title("The client is asked, and may ask its user (this one agrees by itself)")
         for line in text.splitlines():
             self._say(f"    │ {self._cut(line)}")
         self._say(f"    {self._paint('✓', 'green')} yes")

@@ -5,20 +5,17 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import anyio
 
 from cio_mcp.catalog import CATALOG
-from cio_mcp.cli.ledger_file import when
-from cio_mcp.cli.wiring import log_to_stderr, policy_of, settings_of, wired
+from cio_mcp.cli.checked import log_to_stderr, policy_of, settings_of
+from cio_mcp.cli.inspection import limits_found, record_found
+from cio_mcp.cli.team import sites_of
+from cio_mcp.cli.wiring import wired
 from cio_mcp.diagnosis import Diagnosis, Finding, State
-from cio_mcp.ledger import Unrecorded
-from cio_mcp.ledger.place import ledger_path, stop_path
-from cio_mcp.ledger.sqlite import SqliteLedger
-from cio_mcp.ledger.stop import look
-from cio_mcp.settings import MEMORY, Settings, flags_given, strangers
+from cio_mcp.settings import Settings, flags_given, strangers, with_login
 
 MARKS = {State.GOOD: "ok  ", State.NOTE: "note", State.BAD: "BAD "}
 
@@ -27,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the findings; the exit code is 1 if something is wrong."""
     settings = settings_of(flags_given(arguments))
     log_to_stderr("error")
+    settings = with_login(settings, os.environ)
     findings = anyio.run(_diagnosed, settings)
     usable = any(finding.state is State.GOOD and finding.subject != "Ledger" for finding in findings)
     wrong = any(finding.state is State.BAD for finding in findings) or not (usable or settings.service_account_token)
@@ -38,41 +36,26 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _diagnosed(settings: Settings) -> list[Finding]:
-    async with wired(settings) as wiring:
-        findings = await Diagnosis(settings=wiring.settings, gateway=wiring.gateway, now=time.time).run()
-    findings += _record(settings)
+    findings: list[Finding] = []
+    for site in sites_of(settings):
+        async with wired(site.settings) as wiring:
+            found = await Diagnosis(settings=wiring.settings, gateway=wiring.gateway, now=time.time).run()
+        place = f"{site.name}, " if settings.workspaces else ""
+        findings += [replace(finding, subject=place + finding.subject) for finding in found]
+    findings += [finding async for finding in record_found(settings)]
+    findings += [finding async for finding in limits_found(settings)]
     if settings.sandbox:
         text = "the sandbox answered, not Customer.io: your own keys were not looked at"
         remedy = "run doctor without --sandbox, and with CIO_MCP_SANDBOX unset"
         findings.append(Finding(subject="Sandbox", state=State.NOTE, text=text, remedy=remedy))
+    if settings.credential_places:
+        place = next(iter(settings.credential_places.values())).place
+        text = f"the keys are those that `cio-mcp login` stored ({place}); keys in the environment would go before them"
+        findings.append(Finding(subject="Login", state=State.NOTE, text=text))
     for name, meant in strangers(os.environ).items():
         text = f"{name} is no setting of this server (did you mean {meant}?)"
         findings.append(Finding(subject="Environment", state=State.NOTE, text=text))
     return findings
-
-
-def _record(settings: Settings) -> Iterator[Finding]:
-    """Look at the ledger without changing it, and whether writes are stopped."""
-    path = ledger_path(None if settings.ledger == MEMORY else settings.ledger)
-    if stop := look(stop_path(path)):
-        text = f"all writes are stopped since {when(stop.since)}"
-        yield Finding(subject="Stop", state=State.BAD, text=text, remedy="let writes leave again: cio-mcp resume")
-    if settings.ledger == MEMORY or (settings.ledger is None and settings.sandbox):
-        text = "calls are recorded in memory, and forgotten with the process"
-        yield Finding(subject="Ledger", state=State.NOTE, text=text)
-        return
-    if not os.path.lexists(path):
-        yield Finding(subject="Ledger", state=State.NOTE, text=f"none yet; a server makes it at {path}")
-        return
-    try:
-        ledger = SqliteLedger.open(path, now=time.time, make=False, tend=False)
-        text = f"{path} has {ledger.head().seq:,} records; `cio-mcp audit verify` checks them"
-        ledger.close()
-    except Unrecorded as error:
-        remedy = "until it is mended nothing is written to Customer.io"
-        yield Finding(subject="Ledger", state=State.BAD, text=str(error), remedy=remedy)
-    else:
-        yield Finding(subject="Ledger", state=State.GOOD, text=text)
 
 
 def _verdict(findings: list[Finding], *, wrong: bool) -> str:

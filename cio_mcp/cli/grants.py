@@ -12,10 +12,11 @@ from typing import Any
 from cio_mcp import arguments as tool_arguments
 from cio_mcp import gate
 from cio_mcp.catalog import CATALOG, Endpoint
-from cio_mcp.cli.wiring import policy_of, settings_of
+from cio_mcp.cli.checked import policy_of, settings_of
 from cio_mcp.errors import CioError, InvalidArguments
 from cio_mcp.gate import Mode
 from cio_mcp.policy import Decision, Grants, Policy
+from cio_mcp.policy.grants import HOUR
 from cio_mcp.policy.profiles import HEADER, rows
 from cio_mcp.policy.requirements import CountedAudience
 from cio_mcp.settings import Settings, SettingsError, add_flags, flags_given
@@ -117,7 +118,7 @@ class Explanation:
         count = "known only from a look at the audience" if decision.recipients is None else f"{decision.recipients:,}"
         yield f"  recipients  {count}"
         for cap in decision.caps:
-            yield f"  budget      at most {cap.recipients:,} in any {cap.seconds / 3600:g} hours"
+            yield f"  budget      at most {cap.recipients:,} in any {_span(cap.seconds)}"
         for requirement in decision.requires:
             how = "counted" if isinstance(requirement, CountedAudience) else "looked up"
             yield f"  {how:11} {requirement.told}"
@@ -224,3 +225,7 @@ def _profiles(*, as_json: bool) -> int:
 
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
+
+
+def _span(seconds: float) -> str:
+    return "hour" if seconds == HOUR else f"{seconds / HOUR:g} hours"

@@ -12,17 +12,31 @@ from typing import Any
 import anyio
 
 from cio_mcp.ledger.clock import SteadyClock
+from cio_mcp.ledger.keys import keys_of
+from cio_mcp.ledger.office import FileOffice, Office
 from cio_mcp.ledger.place import ledger_path
 from cio_mcp.ledger.sqlite import SqliteLedger
 from cio_mcp.ledger.terms import NotConfirmed, Unrecorded
 
 MEMORY = "memory"
 FAILED = 1
-Work = Callable[[SqliteLedger, argparse.Namespace], Coroutine[Any, Any, int]]
+Work = Callable[[Office, argparse.Namespace], Coroutine[Any, Any, int]]
+_STORE, KEY_SETTING = "CIO_MCP_STORE", "CIO_MCP_LEDGER_KEY"
 
 
 class Impossible(Exception):
     """A command cannot do what it was asked; the text says why."""
+
+
+def add_store(command: argparse.ArgumentParser) -> None:
+    """Let a command work on a store that servers share; a file is named with --ledger."""
+    command.add_argument(
+        "--store",
+        metavar="URL",
+        default=None,
+        help="the PostgreSQL database that the servers share, instead of a file, as they were given it; "
+        f"needs their {KEY_SETTING} [{_STORE}]",
+    )
 
 
 def run_on_ledger(work: Work, arguments: argparse.Namespace, *, tend: bool = True) -> int:
@@ -31,11 +45,17 @@ def run_on_ledger(work: Work, arguments: argparse.Namespace, *, tend: bool = Tru
     Unless told to `tend` to it, opening leaves the ledger as it is.
     """
     try:
-        return anyio.run(_on_ledger, work, arguments, existing(arguments.ledger), tend)
+        return anyio.run(_on_ledger, work, arguments, tend)
     except (Impossible, Unrecorded) as error:
         return fail(str(error))
     except NotConfirmed as error:
         return fail(f"this confirmation {error.why}")
+
+
+def stored(arguments: argparse.Namespace) -> str | None:
+    """Return the address of the store that the arguments or the environment name; None means a file."""
+    given: str | None = arguments.store
+    return given or read_setting(_STORE)
 
 
 def existing(setting: str | None) -> Path:
@@ -48,13 +68,44 @@ def existing(setting: str | None) -> Path:
     return path
 
 
-async def _on_ledger(work: Work, arguments: argparse.Namespace, path: Path, tend: bool) -> int:  # noqa: FBT001 - anyio.run passes by position
-    clock = SteadyClock()
-    ledger = SqliteLedger.open(path, now=clock.now, boot=clock.boot, make=False, tend=tend)
+async def _on_ledger(work: Work, arguments: argparse.Namespace, tend: bool) -> int:  # noqa: FBT001 - anyio.run passes by position
+    address = stored(arguments)
+    office = _shared(address) if address else _of_file(existing(arguments.ledger), tend=tend)
     try:
-        return await work(ledger, arguments)
+        return await work(office, arguments)
     finally:
-        await ledger.aclose()
+        await office.aclose()
+
+
+def _of_file(path: Path, *, tend: bool) -> Office:
+    clock = SteadyClock()
+    return FileOffice(SqliteLedger.open(path, now=clock.now, boot=clock.boot, make=False, tend=tend))
+
+
+def _shared(address: str) -> Office:
+    from cio_mcp.ledger.postgres import PostgresLedger  # noqa: PLC0415 - an extra, and few use it
+    from cio_mcp.postgres import Database  # noqa: PLC0415 - as above
+
+    secret = read_setting(KEY_SETTING)
+    if secret is None:
+        raise Impossible(f"{KEY_SETTING} is not set: the store's ledger needs the key that its servers have")
+    try:
+        return PostgresLedger(Database(address, size=2), keys_of(secret), make=False)
+    except ValueError as error:
+        raise Impossible(str(error)) from None
+
+
+def read_setting(name: str) -> str | None:
+    """Return what the environment says, or the file that it names."""
+    value, path = os.environ.get(name), os.environ.get(f"{name}_FILE")
+    if value and path:
+        raise Impossible(f"{name} and {name}_FILE are both set: unset one of them")
+    if not path:
+        return value or None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeError) as error:
+        raise Impossible(f"{name}_FILE cannot be read: {error}") from None
 
 
 def fail(text: str) -> int:

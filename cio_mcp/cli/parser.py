@@ -17,10 +17,17 @@ credentials come from the environment, each also as NAME_FILE with the path of a
                                                         instead of the App key, transactional sends only
   CUSTOMERIO_REGION                                     us (default) or eu
   CUSTOMERIO_TRACK_URL, CUSTOMERIO_APP_URL              other hosts: customer.io or loopback only
+  CUSTOMERIO_WEBHOOK_SIGNING_KEY, CUSTOMERIO_WEBHOOK_SIGNING_KEY_PREVIOUS
+                                                        events that Customer.io reports: keys they are signed with
+  CIO_MCP_LEDGER_KEY                                    with --store: the secret that chains the record
+  CIO_MCP_CONSOLE_KEY                                   with --console: the secret with which its operator signs in
+  CIO_MCP_TOKEN                                         with call --url: the token of the server that is called
 
 first steps:
   cio-mcp demo                      see it work; no keys, no network
-  cio-mcp doctor                    check your keys
+  cio-mcp login                     store your keys, checked
+  cio-mcp install claude-desktop    let a host start this server; also cursor, vscode, codex and others
+  cio-mcp doctor                    check what is set
   cio-mcp call list_segments        call a tool as an agent would
 """
 
@@ -29,7 +36,13 @@ COMMANDS: dict[str, str] = {
     "call": "call one tool, as an agent would, and print its result",
     "tools": "list the tools",
     "doctor": "check keys, region, reach and limits, and say how to mend what is wrong",
+    "explain": "explain an error code: what happened, whether anything was sent, what to do",
+    "install": "tell a host (Claude Desktop, Cursor, VS Code and others) to start this server",
+    "login": "store your keys in the system's keyring, or in a file, once they were checked",
+    "logout": "remove the stored keys",
     "grants": "show what an agent may do here, and why a call would be allowed or denied",
+    "token": "make, list and revoke the tokens by which agents are known over HTTP",
+    "webhooks": "receive the events that Customer.io reports, and nothing else",
     "audit": "read the record of all calls, and verify that nobody changed it",
     "pending": "list what waits for a person's approval (--confirm operator)",
     "approve": "let one waiting operation pass",
@@ -50,10 +63,20 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser, commands = _parsers(words[0])
     if words[0] not in commands:
         return parser.parse_args(words)
+    words, passed_on = _divided(words)
     # Flags may stand anywhere, before the JSON of a call too.
     arguments = commands[words[0]].parse_intermixed_args(words[1:])
     arguments.command = words[0]
+    arguments.passed_on = passed_on
     return arguments
+
+
+def _divided(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return what `install` itself is told, and what stands after -- for the server."""
+    if words[0] != "install" or "--" not in words:
+        return list(words), []
+    place = words.index("--")
+    return list(words[:place]), list(words[place + 1 :])
 
 
 def _parsers(chosen: str) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
@@ -103,9 +126,9 @@ def _serve_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--http",
         metavar="[HOST:]PORT",
-        type=_address,
-        help="serve streamable HTTP there instead of stdio, on a loopback address only (default host: 127.0.0.1); "
-        "port 0 takes a free one",
+        type=address,
+        help="serve streamable HTTP there instead of stdio (default host: 127.0.0.1); port 0 takes a free one; "
+        "other addresses need --auth, --allowed-hosts and --allowed-origins",
     )
     add_flags(command)
 
@@ -120,6 +143,12 @@ def _call_arguments(command: argparse.ArgumentParser) -> None:
         help="its arguments as a JSON object; - reads them from stdin",
     )
     command.add_argument("--json", action="store_true", help="print result, error and facts about the call as JSON")
+    command.add_argument(
+        "--url",
+        metavar="URL",
+        help="call a server elsewhere over HTTP, such as https://mcp.example.com/mcp, with the token in CIO_MCP_TOKEN, "
+        "instead of one of its own",
+    )
     add_flags(command)
 
 
@@ -143,7 +172,8 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _address(text: str) -> tuple[str, int]:
+def address(text: str) -> tuple[str, int]:
+    """Read a host and a port, or a port alone."""
     host, _, port = text.rpartition(":")
     return host.removeprefix("[").removesuffix("]") or LOOPBACK, _port(port)
 
@@ -156,7 +186,7 @@ def _sandbox_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--empty", action="store_true", help="start without the sample people, segments and campaigns")
 
 
-_ON_A_LEDGER = frozenset({"audit", "pending", "approve", "reject", "stop", "resume"})
+_ON_A_LEDGER = frozenset({"audit", "pending", "approve", "reject", "stop", "resume", "token"})
 _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "serve": _serve_arguments,
     "call": _call_arguments,

@@ -3,14 +3,15 @@
 import argparse
 import json
 
-from cio_mcp.cli.ledger_file import run_on_ledger, say, visible, when
-from cio_mcp.ledger.sqlite import SqliteLedger
+from cio_mcp.cli.ledger_file import add_store, run_on_ledger, say, visible, when
+from cio_mcp.ledger.office import Office
 from cio_mcp.ledger.terms import Confirmation
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add how it is shown."""
     command.add_argument("--json", action="store_true", help="print one JSON object a line")
+    add_store(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -18,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     return run_on_ledger(_pending, arguments)
 
 
-async def _pending(ledger: SqliteLedger, arguments: argparse.Namespace) -> int:
+async def _pending(ledger: Office, arguments: argparse.Namespace) -> int:
     waiting = await ledger.for_operator()
     for confirmation in waiting:
         say(_as_json(confirmation) if arguments.json else shown(confirmation))
@@ -29,7 +30,8 @@ async def _pending(ledger: SqliteLedger, arguments: argparse.Namespace) -> int:
 
 def shown(confirmation: Confirmation) -> str:
     """Return a confirmation as a person reads it before deciding."""
-    audience = "" if confirmation.audience is None else f", {confirmation.audience:,} people"
+    people = "person" if confirmation.audience == 1 else "people"
+    audience = "" if confirmation.audience is None else f", {confirmation.audience:,} {people}"
     return (
         f"{confirmation.operation}  {confirmation.tool}{audience}  asked by {visible(confirmation.principal)}, "
         f"until {when(confirmation.expires_at)}\n"

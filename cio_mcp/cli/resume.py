@@ -2,15 +2,13 @@
 
 import argparse
 
-from cio_mcp.cli.ledger_file import existing, run_on_ledger, say, user, visible, when
-from cio_mcp.ledger import stop
-from cio_mcp.ledger.place import stop_path
-from cio_mcp.ledger.sqlite import SqliteLedger
+from cio_mcp.cli.ledger_file import add_store, run_on_ledger, say, user, visible, when
+from cio_mcp.ledger.office import Office
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Take no arguments."""
-    del command
+    """Add nothing but where the ledger is."""
+    add_store(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -18,14 +16,14 @@ def run(arguments: argparse.Namespace) -> int:
     return run_on_ledger(_resume, arguments)
 
 
-async def _resume(ledger: SqliteLedger, arguments: argparse.Namespace) -> int:
-    path = stop_path(existing(arguments.ledger))
-    stopped = stop.look(path)
+async def _resume(ledger: Office, arguments: argparse.Namespace) -> int:
+    del arguments
+    stopped = await ledger.stop_in_force()
     if stopped is None:
         say("Nothing was stopped.")
         return 0
     await ledger.remark("resume", {"by": user(), "since": stopped.since})
-    stop.release(path)
+    await ledger.release()
     reason = f" ({visible(stopped.reason)})" if stopped.reason else ""
     say(f"Writes leave again. They were stopped since {when(stopped.since)}{reason}.")
     return 0

@@ -4,57 +4,97 @@ import argparse
 import gc
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 
-from cio_mcp.cli.wiring import log_to_stderr, settings_of, workspace
-from cio_mcp.server import build_server
-from cio_mcp.settings import Settings, SettingsError, flags_given, strangers
+from cio_mcp.cli.checked import log_to_stderr, say, settings_of
+from cio_mcp.cli.team import Team, renew_on_hangup, team
+from cio_mcp.cli.watching import watching
+from cio_mcp.server import server_for, server_of
+from cio_mcp.settings import Settings, SettingsError, flags_given, strangers, with_login
+from cio_mcp.telemetry.spool import run_spooled
 from cio_mcp.transports import serve_http, serve_stdio
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until the client is gone or a signal comes."""
     settings = settings_of(flags_given(arguments))
-    log = log_to_stderr(settings.log_level)
+    log = log_to_stderr(settings.log_level, settings.log_format)
+    settings = with_login(settings, os.environ)
     if settings.sandbox:
         log.info("sandbox: nothing leaves this machine")
-    return anyio.run(_stdio, settings) if arguments.http is None else anyio.run(_http, settings, *arguments.http)
+    serve = partial(_stdio, settings) if arguments.http is None else partial(_http, settings, *arguments.http)
+    return run_spooled(partial(anyio.run, serve))
 
 
 async def _stdio(settings: Settings) -> int:
-    async with workspace(settings) as pipeline:
-        _warn(settings, pipeline.exchange.credentials.names)
+    async with (
+        watching(settings, logs_calls=False) as watch,
+        team(settings, watch.observer) as served,
+        _console(settings, served),
+    ):
+        watch.budgets.update(served.budgets)
+        _warn(settings, served.credentials)
         if sys.stdin is not None and sys.stdin.isatty():
-            _say(
-                "cio-mcp: serving MCP over stdio and waiting for a client; Ctrl-C ends it, `cio-mcp --help` tells more"
-            )
-        server = build_server(pipeline)
+            say("cio-mcp: serving MCP over stdio and waiting for a client; Ctrl-C ends it, `cio-mcp --help` tells more")
+        server = server_of(served.face, watch.observer)
         _settle_memory()
-        return await serve_stdio(server, give_up=pipeline.exchange.delivery.gateway.abandon)
+        return await serve_stdio(server, give_up=served.abandon)
 
 
 async def _http(settings: Settings, host: str, port: int) -> int:
-    problem = ""
-    async with workspace(settings) as pipeline:
-        _warn(settings, pipeline.exchange.credentials.names)
-        server = build_server(pipeline)
+    from cio_mcp.cli.doorway import doorway  # noqa: PLC0415 - what proves agents is not loaded over stdio
+
+    async with (
+        watching(settings, logs_calls=True) as watch,
+        team(settings, watch.observer) as served,
+        _console(settings, served),
+        doorway(settings, served) as door,
+        anyio.create_task_group() as hangups,
+    ):
+        watch.budgets.update(served.budgets)
+        _warn(settings, served.credentials)
+        hangups.start_soon(renew_on_hangup, served.pipelines.values())
         _settle_memory()
         try:
             await serve_http(
-                server,
+                server_for(door.face, is_shared=False, observer=watch.observer)
+                if door
+                else server_of(served.face, watch.observer),
                 host=host,
                 port=port,
-                ready=lambda url: _say(f"cio-mcp serves MCP at {url}"),
-                give_up=pipeline.exchange.delivery.gateway.abandon,
+                authentication=door.guard if door else None,
+                insecure_loopback=settings.insecure_loopback,
+                allowed_hosts=settings.allowed_hosts,
+                allowed_origins=settings.allowed_origins,
+                sessions=settings.sessions,
+                routes=[*(door.routes if door else ()), *served.event_routes],
+                checks={"store": served.store_answers, "credentials": served.has_credentials},
+                ready=lambda url: say(f"cio-mcp serves MCP at {url}"),
+                give_up=served.abandon,
             )
-        except ValueError as error:  # raised in here, either would come wrapped in exception groups
-            problem = str(error)
+        except ValueError as error:
+            raise SettingsError(f"--http: {error}; see --auth, --allowed-hosts and --allowed-origins") from None
         except OSError as error:
-            problem = f"port {port} cannot be used ({os.strerror(error.errno or 0)}); choose another"
-    if problem:
-        raise SettingsError(f"--http: {problem}")
+            reason = os.strerror(error.errno or 0)
+            raise SettingsError(f"--http: port {port} cannot be used ({reason}); choose another") from None
+        hangups.cancel_scope.cancel()
     return 0
+
+
+@asynccontextmanager
+async def _console(settings: Settings, served: Team) -> AsyncIterator[None]:
+    """Show the operator's page beside the server, if it is wanted."""
+    if settings.console is None:
+        yield
+        return
+    from cio_mcp.cli.console import console  # noqa: PLC0415 - what serves HTTP is not loaded where nothing is shown
+
+    async with console(settings, served, *settings.console):
+        yield
 
 
 def _settle_memory() -> None:
@@ -67,13 +107,8 @@ def _settle_memory() -> None:
 
 def _warn(settings: Settings, names: tuple[str, ...]) -> None:
     for name, meant in strangers(os.environ).items():
-        _say(f"cio-mcp: {name} is no setting of this server (did you mean {meant}?)")
+        say(f"cio-mcp: {name} is no setting of this server (did you mean {meant}?)")
     if not names:
-        _say("cio-mcp: no credential is set, so every call will say which one it needs; see `cio-mcp doctor`")
+        say("cio-mcp: no credential is set, so every call will say which one it needs; see `cio-mcp doctor`")
     if settings.service_account_token and settings.workspace_id is None:
-        _say("cio-mcp: CUSTOMERIO_SERVICE_ACCOUNT_TOKEN also needs CUSTOMERIO_WORKSPACE_ID")
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+        say("cio-mcp: CUSTOMERIO_SERVICE_ACCOUNT_TOKEN also needs CUSTOMERIO_WORKSPACE_ID")

@@ -4,13 +4,15 @@ import argparse
 import json
 import sys
 from dataclasses import replace
+from itertools import groupby
 
 import anyio
-from mcp import Client, types
+from mcp import types
 
 from cio_mcp.catalog import CATALOG
-from cio_mcp.cli.wiring import log_to_stderr, settings_of, workspace
-from cio_mcp.server import build_server
+from cio_mcp.cli.checked import log_to_stderr, settings_of
+from cio_mcp.cli.team import team
+from cio_mcp.insight.tools import NEEDS as INSIGHT
 from cio_mcp.settings import MEMORY, Settings, flags_given
 
 WIDTH = 78
@@ -30,23 +32,32 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _listed(settings: Settings) -> list[types.Tool]:
-    async with workspace(settings) as pipeline, Client(build_server(pipeline)) as client:
-        return (await client.list_tools()).tools
+    async with team(settings) as served:
+        return served.face.listed.tools
 
 
 def _table(listed: list[types.Tool]) -> str:
-    lines: list[str] = []
-    area = None
-    for tool in listed:
-        endpoint = CATALOG.get(tool.name)
-        if endpoint is None:
-            lines += ["", "this server", f"  {tool.name:30} {'read':12} {_short(tool.description or '')}"]
-            continue
-        if endpoint.area != area:
-            area = endpoint.area
-            lines += ["", area]
-        lines.append(f"  {endpoint.name:30} {endpoint.permission:12} {_short(endpoint.summary)}")
-    return "\n".join(lines).lstrip("\n") + f"\n\n{len(listed)} tools\n"
+    parts = []
+    for area, tools in groupby(listed, key=_area):
+        lines = [f"  {tool.name:30} {_access(tool):12} {_short(_summary(tool))}" for tool in tools]
+        parts.append("\n".join([area, *lines]))
+    return "\n\n".join([*parts, f"{len(listed)} tools\n"])
+
+
+def _area(tool: types.Tool) -> str:
+    if endpoint := CATALOG.get(tool.name):
+        return endpoint.area
+    return "insight" if tool.name in INSIGHT else "this server"
+
+
+def _access(tool: types.Tool) -> str:
+    endpoint = CATALOG.get(tool.name)
+    return endpoint.permission if endpoint else "read"
+
+
+def _summary(tool: types.Tool) -> str:
+    endpoint = CATALOG.get(tool.name)
+    return endpoint.summary if endpoint else tool.description or ""
 
 
 def _short(text: str) -> str:

@@ -30,7 +30,7 @@ CONSEQUENCES: Mapping[str, Consequence] = {
     "identify_person": Consequence(
         does="Create a person, or change their attributes; campaigns may react.",
         undo=_WRITE_AGAIN,
-        instead=("To change only somebody who exists: _update true, which never creates.",),
+        instead=("To change only somebody who exists: update true, which never creates.",),
     ),
     "delete_person": Consequence(
         does="Delete a person and their history for good.",

@@ -141,7 +141,8 @@ def _given(endpoint: Endpoint, params: Params, body: Any) -> Iterator[tuple[str,
     if not isinstance(members, dict):
         return
     fields = type(params).model_fields
-    ours = {info.alias or name for name, info in fields.items() if endpoint.locations[name] is not In.SPREAD}
+    sent = {name: info.serialization_alias or name for name, info in fields.items()}
+    ours = {sent[name] for name in fields if endpoint.locations[name] is not In.SPREAD}
     for name, value in members.items():
         # Quotation marks would all be escaped; the exact JSON stands in the request.
         text = value if isinstance(value, str) else compact(value).replace('"', "'")

@@ -8,7 +8,8 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from email.utils import formatdate
 
 import anyio
 from starlette.applications import Starlette
@@ -198,6 +199,7 @@ class Sandbox(Starlette):
         return self._record(request, spoil(fault, reply), admitted.at)
 
     def _record(self, request: wire.Request, reply: Reply, at: float) -> Reply:
+        """Note the request, and return its reply with the date that the sandbox's clock shows."""
         self.state.journal.append(
             Received(
                 method=request.method,
@@ -209,7 +211,7 @@ class Sandbox(Starlette):
                 at=at,
             )
         )
-        return reply
+        return replace(reply, headers=(*reply.headers, ("date", formatdate(self.state.clock(), usegmt=True))))
 
 
 def create_app(

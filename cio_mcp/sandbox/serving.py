@@ -112,6 +112,7 @@ def _config(app: ASGIApp, certificate: Certificate | None) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        date_header=False,  # the sandbox has a clock of its own
         lifespan="on",
         ws="none",
         timeout_graceful_shutdown=_FORCED,

@@ -1,0 +1,103 @@
+"""Makes what stands before the MCP endpoint over HTTP: who is let in, and how they learn what they lack."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from mcp.server.context import ServerRequestContext
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from cio_mcp.agents import Agent, AnyOf, Authenticator
+from cio_mcp.agents.challenges import BearerGate, agent_of
+from cio_mcp.agents.jwks import IssuerKeys
+from cio_mcp.agents.metadata import ProtectedResource
+from cio_mcp.agents.oauth import JwtAuthenticator
+from cio_mcp.agents.urls import on_loopback
+from cio_mcp.catalog import CATALOG
+from cio_mcp.cli.team import Team
+from cio_mcp.cli.token_place import token_authenticator
+from cio_mcp.faces import Face, Reception
+from cio_mcp.gateway import new_client
+from cio_mcp.policy.words import Grant
+from cio_mcp.settings import Settings, SettingsError
+
+NOBODY = Agent(name="nobody", grants=frozenset(), workspaces=frozenset())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doorway:
+    """What lets agents in, and what is served beside the endpoint for those who are outside."""
+
+    authenticator: Authenticator
+    resource: ProtectedResource | None
+    reception: Reception
+
+    def face(self, ctx: ServerRequestContext[Any]) -> Face:
+        """Return what the agent of a request is shown, and nothing without one."""
+        return self.reception.face(agent_of(ctx) or NOBODY)
+
+    def guard(self, app: ASGIApp) -> ASGIApp:
+        """Wrap the endpoint."""
+        return BearerGate(
+            app,
+            authenticator=self.authenticator,
+            scope_of=_scope_of,
+            now=time.time,
+            scopes=self.resource.scopes if self.resource else (),
+            metadata_url=self.resource.metadata_url if self.resource else None,
+        )
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """Where clients of OAuth learn who issues tokens."""
+        return self.resource.routes() if self.resource else ()
+
+
+@asynccontextmanager
+async def doorway(settings: Settings, served: Team) -> AsyncIterator[Doorway | None]:
+    """Open what knows agents by their tokens, None if nobody is asked; raises SettingsError."""
+    if not settings.auth:
+        yield None
+        return
+    async with AsyncExitStack() as stack:
+        ways: list[Authenticator] = []
+        resource = None
+        if "tokens" in settings.auth:  # first: an issuer out of reach must not lock these out
+            ways.append(await stack.enter_async_context(token_authenticator(settings, served.database)))
+        if "oauth" in settings.auth:
+            resource = _resource(settings, served)
+            ways.append(_oauth(settings, resource, stack))
+        yield Doorway(authenticator=AnyOf(ways), resource=resource, reception=served.reception)
+
+
+def _resource(settings: Settings, served: Team) -> ProtectedResource:
+    if settings.oauth_issuer is None or settings.public_url is None:
+        raise SettingsError("--auth oauth needs --oauth-issuer, and --public-url for which its tokens are made out")
+    policy = next(iter(served.pipelines.values())).policy
+    areas = {endpoint.area for endpoint in CATALOG.values() if policy.permits(endpoint)}
+    try:
+        return ProtectedResource(
+            url=settings.public_url,
+            issuers=[settings.oauth_issuer],
+            scopes=sorted(f"{area}:read" for area in areas),
+        )
+    except ValueError as error:
+        raise SettingsError(f"--public-url {error}") from None
+
+
+def _oauth(settings: Settings, resource: ProtectedResource, stack: AsyncExitStack) -> Authenticator:
+    issuer = resource.issuers[0]
+    client = new_client(loopback=on_loopback(urlsplit(settings.oauth_jwks_url or issuer)))
+    stack.push_async_callback(client.aclose)
+    keys = IssuerKeys(issuer, client=client, jwks_url=settings.oauth_jwks_url)
+    return JwtAuthenticator(keys=keys, resource=resource.url, workspace_claim=settings.oauth_workspace_claim)
+
+
+def _scope_of(tool: str) -> Grant | None:
+    """Return the permission that a tool needs; the server's own need none."""
+    endpoint = CATALOG.get(tool)
+    return Grant(endpoint.area, endpoint.permission) if endpoint else None

@@ -1,0 +1,81 @@
+"""Where the events of a workspace are kept, who receives them, and who tells of them: made from what was set."""
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import anyio
+from starlette.routing import BaseRoute, Route
+
+from cio_mcp.exchange import Exchange
+from cio_mcp.ledger.place import ledger_path
+from cio_mcp.native import Answered
+from cio_mcp.observing import UNOBSERVED, Observer
+from cio_mcp.policy import Policy
+from cio_mcp.postgres import Database
+from cio_mcp.settings import Settings
+from cio_mcp.webhooks.intake import Intake
+from cio_mcp.webhooks.postgres import PostgresEvents
+from cio_mcp.webhooks.receiver import Receiver
+from cio_mcp.webhooks.setup import PATH, Setup
+from cio_mcp.webhooks.signature import Window
+from cio_mcp.webhooks.sqlite import SqliteEvents, events_path
+from cio_mcp.webhooks.store import EventStore, Retention
+from cio_mcp.webhooks.tools import webhook_tools
+
+
+@asynccontextmanager
+async def events_of(
+    settings: Settings, *, workspace: str, database: Database | None
+) -> AsyncIterator[EventStore | None]:
+    """Open the store of a workspace's events; None where none are received and none were.
+
+    With a database they lie there, else beside the ledger. Without a signing key a file is still read if there is
+    one: another process may receive.
+    """
+    store = _store(settings, workspace, database)
+    try:
+        yield store
+    finally:
+        if store:
+            with anyio.CancelScope(shield=True):
+                await store.aclose()
+
+
+def _store(settings: Settings, workspace: str, database: Database | None) -> EventStore | None:
+    keep = Retention(days=settings.events_days, megabytes=settings.events_megabytes)
+    if database is not None:
+        return PostgresEvents(database, workspace=workspace, keep=keep)
+    path = None if settings.ledger_in_memory else events_path(ledger_path(settings.ledger))
+    if settings.webhook_signing_key is None and (path is None or not path.exists()):
+        return None
+    return SqliteEvents(path, workspace=workspace, keep=keep, now=time.time)
+
+
+def receiver_of(settings: Settings, store: EventStore, observer: Observer = UNOBSERVED) -> Receiver | None:
+    """Return what answers Customer.io; None without a signing key."""
+    keys = [key for key in (settings.webhook_signing_key, settings.webhook_signing_key_previous) if key]
+    if settings.webhook_signing_key is None:
+        return None
+    window = Window(past=settings.webhook_max_age, ahead=settings.webhook_max_ahead)
+    return Receiver(intake=Intake(store=store), keys=keys, window=window, now=time.time, observer=observer)
+
+
+def event_routes(receivers: Mapping[str, Receiver], *, several: bool) -> list[BaseRoute]:
+    """Return where Customer.io posts its events: with several workspaces, each has a path of its own."""
+    return [Route(f"{PATH}/{name}" if several else PATH, receiver) for name, receiver in receivers.items()]
+
+
+def delivery_tools(
+    policy: Policy, *, events: EventStore | None, exchange: Exchange, settings: Settings
+) -> tuple[Answered, ...]:
+    """Return the tools that tell what became of messages, for whoever a policy is made for."""
+    keys = (settings.webhook_signing_key, settings.webhook_signing_key_previous)
+    return webhook_tools(
+        policy,
+        events=events,
+        exchange=exchange,
+        result_tokens=settings.result_tokens,
+        setup=Setup(url=settings.webhook_url, keys=sum(key is not None for key in keys)),
+        now=time.time,
+    )

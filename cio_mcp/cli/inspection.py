@@ -1,0 +1,99 @@
+"""What `doctor` finds of the record, the stop, and what limits are shared through; it changes none of them."""
+
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import anyio
+
+from cio_mcp.cli.keeping import database_of
+from cio_mcp.cli.ledger_file import when
+from cio_mcp.diagnosis import Finding, State
+from cio_mcp.ledger import Unrecorded
+from cio_mcp.ledger.keys import keys_of
+from cio_mcp.ledger.place import ledger_path, stop_path
+from cio_mcp.ledger.sqlite import SqliteLedger
+from cio_mcp.ledger.stop import look
+from cio_mcp.ledger.terms import Stopped
+from cio_mcp.limiter.engine.terms import Unreachable
+from cio_mcp.postgres import Database
+from cio_mcp.settings import MEMORY, Settings, SettingsError
+
+UNTIL_MENDED = "until it is mended nothing is written to Customer.io"
+ENGINE_SECONDS = 5.0
+
+
+async def record_found(settings: Settings) -> AsyncIterator[Finding]:
+    """Look at the ledger, wherever it is, and whether writes are stopped."""
+    try:
+        async with database_of(settings) as database:
+            if database is None:
+                for finding in _file_found(settings):
+                    yield finding
+                return
+            async for finding in _store_found(settings, database):
+                yield finding
+    except SettingsError as error:
+        yield Finding(subject="Ledger", state=State.BAD, text=str(error), remedy=UNTIL_MENDED)
+
+
+def _file_found(settings: Settings) -> Iterator[Finding]:
+    path = ledger_path(None if settings.ledger == MEMORY else settings.ledger)
+    if stop := look(stop_path(path)):
+        yield _stopped(stop)
+    if settings.ledger_in_memory:
+        text = "calls are recorded in memory, and forgotten with the process"
+        yield Finding(subject="Ledger", state=State.NOTE, text=text)
+        return
+    if not os.path.lexists(path):
+        yield Finding(subject="Ledger", state=State.NOTE, text=f"none yet; a server makes it at {path}")
+        return
+    try:
+        ledger = SqliteLedger.open(path, now=time.time, make=False, tend=False)
+        yield _records(str(path), ledger.head().seq)
+        ledger.close()
+    except Unrecorded as error:
+        yield Finding(subject="Ledger", state=State.BAD, text=str(error), remedy=UNTIL_MENDED)
+
+
+async def _store_found(settings: Settings, database: Database) -> AsyncIterator[Finding]:
+    from cio_mcp.ledger.postgres import PostgresLedger  # noqa: PLC0415 - few use it, and all would wait for it
+
+    ledger = PostgresLedger(database, keys_of(settings.ledger_key.reveal() if settings.ledger_key else ""), make=False)
+    try:
+        if stop := await ledger.stop_in_force():
+            yield _stopped(stop)
+        yield _records(ledger.name, (await ledger.head()).seq)
+    except Unrecorded as error:
+        state, remedy = (State.NOTE, "") if "a server makes it" in str(error) else (State.BAD, UNTIL_MENDED)
+        yield Finding(subject="Ledger", state=state, text=str(error), remedy=remedy)
+    finally:
+        await ledger.aclose()
+
+
+async def limits_found(settings: Settings) -> AsyncIterator[Finding]:
+    """Look whether what limits are shared through answers, if it is a service."""
+    from cio_mcp.limiter.engine.opening import opened  # noqa: PLC0415 - few use it, and all would wait for it
+
+    url = settings.limiter or settings.store
+    if url is None or settings.sandbox:
+        return
+    try:
+        async with opened(url.reveal()) as engine:
+            with anyio.fail_after(ENGINE_SECONDS):
+                await engine.ping()
+            yield Finding(subject="Shared limits", state=State.GOOD, text=f"{engine.name} answers")
+    except (Unreachable, ImportError, TimeoutError) as error:
+        part = "nothing is sent" if settings.limiter_strict else f"each server keeps to 1/{settings.replicas} of them"
+        text = str(error) or "no answer"
+        yield Finding(subject="Shared limits", state=State.BAD, text=text, remedy=f"until it answers, {part}")
+
+
+def _stopped(stop: Stopped) -> Finding:
+    text = f"all writes are stopped since {when(stop.since)}"
+    return Finding(subject="Stop", state=State.BAD, text=text, remedy="let writes leave again: cio-mcp resume")
+
+
+def _records(place: str, count: int) -> Finding:
+    text = f"{place} has {count:,} records; `cio-mcp audit verify` checks them"
+    return Finding(subject="Ledger", state=State.GOOD, text=text)

@@ -1,0 +1,185 @@
+"""`cio-mcp login`: keys asked for, checked with Customer.io itself, and stored where servers find them."""
+
+import argparse
+import getpass
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import anyio
+
+from cio_mcp.cli.checked import log_to_stderr
+from cio_mcp.cli.doctor import MARKS
+from cio_mcp.cli.ledger_file import FAILED, Impossible, fail, say
+from cio_mcp.cli.wiring import wired
+from cio_mcp.diagnosis import Diagnosis, Finding, State
+from cio_mcp.login.keeping import Unkept, forget, keep_in_files, keep_in_keyring, keyring_name
+from cio_mcp.login.kept import NAMES, Login, Spoilt, mark, marker_path, stored_login
+from cio_mcp.settings import OPTIONS, TRACK_URLS, load
+from cio_mcp.workspaces import Reference, Unreadable
+
+VARIABLES: Mapping[str, str] = {option.name: option.env for option in OPTIONS if option.name in NAMES}
+_ASKED = {"site_id": "Track API: site id", "track_api_key": "Track API: key", "app_api_key": "App API: key"}
+_MOST_LINES, _MOST_CHARACTERS = 100, 100_000
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add where the keys come from and where they go."""
+    command.add_argument(
+        "--file", action="store_true", help="store them in files that only you can read, not in the keyring"
+    )
+    command.add_argument(
+        "--region", choices=sorted(TRACK_URLS), help="where the account lives (default: it is found out)"
+    )
+    command.add_argument(
+        "--from-env", action="store_true", help="take the keys from the variables below, and do not ask"
+    )
+    command.add_argument(
+        "--unchecked", action="store_true", help="store them without asking Customer.io whether they work"
+    )
+    command.add_argument(
+        "--show", action="store_true", help="tell what is stored, and where; never the keys themselves"
+    )
+    command.epilog = (
+        "At a terminal it asks, and shows nothing of what you type; what you leave empty stays as it\n"
+        "is stored. Else it reads lines NAME=value from standard input, of these names:\n  "
+        + "\n  ".join(VARIABLES.values())
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Store keys, or show what is stored; the exit code is 1 if nothing is, or nothing could be."""
+    log_to_stderr("error")
+    try:
+        login = stored_login()
+        return _show(login) if arguments.show else _log_in(arguments, login)
+    except (Impossible, Spoilt, Unkept) as error:
+        return fail(str(error))
+
+
+def _show(login: Login | None) -> int:
+    if login is None:
+        say("Nothing is stored; `cio-mcp login` stores your keys.")
+        return FAILED
+    say(f"Stored, region {login.region}:")
+    for name, reference in login.references.items():
+        say(f"  {VARIABLES[name]}  {reference}")
+    return 0
+
+
+def _log_in(arguments: argparse.Namespace, login: Login | None) -> int:
+    given = (
+        _from_environment()
+        if arguments.from_env
+        else _asked()
+        if sys.stdin is not None and sys.stdin.isatty()
+        else _from_lines()
+    )
+    if not given:
+        raise Impossible("no key was given, so nothing was stored")
+    texts = _stored(login) | given
+    kept_in, keep = _keeper(in_file=arguments.file)
+    found = (_unchecked if arguments.unchecked else _checked)(texts, _regions(arguments.region, login))
+    if found is None:
+        raise Impossible("nothing was stored; --unchecked would store them all the same")
+    references = keep(texts)
+    _mark(Login(region=found, references=references), login)
+    say(f"Stored in {kept_in}, region {found}: {', '.join(VARIABLES[name] for name in references)}")
+    say("Servers find them from now on; `cio-mcp install HOST` lets a host start one.")
+    return 0
+
+
+def _from_environment() -> dict[str, str]:
+    settings = load(os.environ)
+    found = {name: getattr(settings, name) for name in NAMES}
+    return {name: str(held) if isinstance(held, int) else held.reveal() for name, held in found.items() if held}
+
+
+def _asked() -> dict[str, str]:
+    say("Keys are made in Customer.io under Settings > Account Settings > API Credentials. Leave out with Enter.")
+    answers = {name: getpass.getpass(f"{text}: ").strip() for name, text in _ASKED.items()}
+    return {name: answer for name, answer in answers.items() if answer}
+
+
+def _from_lines() -> dict[str, str]:
+    names = {variable: name for name, variable in VARIABLES.items()}
+    found: dict[str, str] = {}
+    text = sys.stdin.read(_MOST_CHARACTERS) if sys.stdin is not None else ""
+    for number, line in enumerate(text.splitlines()[:_MOST_LINES], start=1):
+        name, sign, value = line.strip().removeprefix("export ").partition("=")
+        if not name or name.startswith("#"):
+            continue
+        if not sign or name.strip() not in names:
+            # Without the line itself, which may be a key.
+            raise Impossible(f"line {number} of standard input is not NAME=value with one of {', '.join(names)}")
+        found[names[name.strip()]] = value.strip().strip("\"'")
+    return {name: value for name, value in found.items() if value}
+
+
+def _stored(login: Login | None) -> dict[str, str]:
+    try:
+        return {name: reference.read({}) for name, reference in login.references.items()} if login else {}
+    except Unreadable as error:
+        raise Impossible(f"what is stored cannot be read ({error}); `cio-mcp logout` forgets it") from None
+
+
+def _keeper(*, in_file: bool) -> tuple[str, Callable[[Mapping[str, str]], dict[str, Reference]]]:
+    name = None if in_file else keyring_name()
+    if name is not None:
+        return f"the keyring ({name})", keep_in_keyring
+    if not in_file:
+        say("There is no keyring here that can be used, so the keys go into files that only you can read.")
+    return f"files beside {marker_path()}", keep_in_files
+
+
+def _environment(texts: Mapping[str, str], region: str) -> dict[str, str]:
+    """Return what a server with these keys would read, on the hosts that this environment names."""
+    hosts = {name: os.environ[name] for name in ("CUSTOMERIO_TRACK_URL", "CUSTOMERIO_APP_URL") if name in os.environ}
+    keys = {VARIABLES[name]: text for name, text in texts.items()}
+    return {**hosts, **keys, "CUSTOMERIO_REGION": region, "CIO_MCP_LEDGER": "memory"}
+
+
+def _regions(asked_for: str | None, login: Login | None) -> list[str]:
+    """Return the regions in which the account may live, the likely one first."""
+    if asked_for:
+        return [asked_for]
+    return sorted(TRACK_URLS, key=lambda region: (login is None or region != login.region, region != "us"))
+
+
+def _unchecked(texts: Mapping[str, str], regions: list[str]) -> str | None:
+    """Return the likely region once the keys have the form of keys; raises SettingsError."""
+    return load(_environment(texts, regions[0])).region
+
+
+def _checked(texts: Mapping[str, str], regions: list[str]) -> str | None:
+    """Return the region in which the keys work; None after saying what is wrong. Raises SettingsError."""
+    findings: list[Finding] = []
+    for region in regions:
+        findings = anyio.run(_diagnosed, _environment(texts, region))
+        if not any(finding.state is State.BAD for finding in findings):
+            _tell(findings)
+            return region
+    _tell(findings)
+    return None
+
+
+async def _diagnosed(environ: Mapping[str, str]) -> list[Finding]:
+    async with wired(load(environ)) as wiring:
+        return await Diagnosis(settings=wiring.settings, gateway=wiring.gateway, now=time.time).run()
+
+
+def _tell(findings: list[Finding]) -> None:
+    for finding in findings:
+        sys.stderr.write(f"{MARKS[finding.state]} {finding.subject}: {finding.text}\n")
+        if finding.remedy and finding.state is State.BAD:
+            sys.stderr.write(f"       {finding.remedy}\n")
+
+
+def _mark(login: Login, before: Login | None) -> None:
+    try:
+        mark(login)
+    except OSError as error:
+        raise Impossible(f"{marker_path()} cannot be written: {error.strerror}") from None
+    if before:
+        forget([reference for reference in before.references.values() if reference not in login.references.values()])
