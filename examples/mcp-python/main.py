@@ -1,0 +1,61 @@
+"""Customer.io through the client of MCP's Python SDK, 2.x."""
+
+import os
+import sys
+from typing import Any
+from uuid import uuid4
+
+import anyio
+from mcp import Client, StdioServerParameters
+from mcp.client import ClientRequestContext
+from mcp.types import ElicitRequestParams, ElicitResult
+
+# An address, or a command: `python main.py http://127.0.0.1:8000/mcp`, `python main.py cio-mcp serve --profile support`
+SERVER = sys.argv[1:] or ["cio-mcp", "serve", "--sandbox"]
+# A client hands its server only a few variables of its environment, so the keys are passed on by name.
+KEYS = {name: value for name, value in os.environ.items() if name.startswith("CUSTOMERIO_")}
+
+
+async def agreed(question: str) -> bool:
+    return await anyio.to_thread.run_sync(input, f"{question}\nDo it? [y/N] ") == "y"
+
+
+async def asked(_context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+    """Answer the server's question before something that cannot be undone."""
+    if await agreed(params.message):
+        return ElicitResult(action="accept", content={"confirm": True})
+    return ElicitResult(action="decline")
+
+
+async def main() -> None:
+    over_http = SERVER[0].startswith("http")
+    server: Any = SERVER[0] if over_http else StdioServerParameters(command=SERVER[0], args=SERVER[1:], env=KEYS)
+    async with Client(server, elicitation_callback=asked) as client:
+        tools = (await client.list_tools()).tools
+        print("listed:", len(tools), "tools")
+
+        ada = await client.call_tool("get_person_attributes", {"customer_id": "ada-1"})
+        print("read:", ada.structured_content["customer"]["attributes"]["plan"])
+
+        event = {"identifier": "ada-1", "name": "trial_extended", "data": {"days": 7}}
+        print("tracked:", (await client.call_tool("track_event", event)).structured_content["id"])
+
+        # The same send within ten minutes is held back, so each receipt says which order it is of.
+        receipt = {
+            "to": "ada@example.com",
+            "identifiers": {"id": "ada-1"},
+            "transactional_message_id": 1,
+            "message_data": {"order": str(uuid4())},
+        }
+        print("sent:", (await client.call_tool("send_email", receipt)).structured_content["delivery_id"])
+
+        # A misspelt safety switch is refused by name; nothing was sent.
+        misspelt = await client.call_tool("suppress_person", {"identifier": "bob-2", "dryRun": True})
+        print("refused:", misspelt.structured_content["error"]["message"])
+
+        # A person is asked first: by `asked`, while this call waits.
+        gone = await client.call_tool("delete_person", {"identifier": "bob-2"})
+        print("deleted:", not gone.is_error)
+
+
+anyio.run(main)

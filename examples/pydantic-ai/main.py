@@ -1,0 +1,64 @@
+"""Customer.io as a toolset of Pydantic AI."""
+
+import asyncio
+import os
+import sys
+from typing import Any
+from uuid import uuid4
+
+from fastmcp.client.elicitation import ElicitResult
+from fastmcp.client.transports import StdioTransport
+from pydantic_ai import ModelRetry
+from pydantic_ai.mcp import MCPToolset
+
+# An address, or a command: `python main.py http://127.0.0.1:8000/mcp`, `python main.py cio-mcp serve --profile support`
+SERVER = sys.argv[1:] or ["cio-mcp", "serve", "--sandbox"]
+# A client hands its server only a few variables of its environment, so the keys are passed on by name.
+KEYS = {name: value for name, value in os.environ.items() if name.startswith("CUSTOMERIO_")}
+
+
+async def asked(question: str, _type: Any, _params: Any, _context: Any) -> ElicitResult:
+    """Answer the server's question before something that cannot be undone."""
+    if await asyncio.to_thread(input, f"{question}\nDo it? [y/N] ") == "y":
+        return ElicitResult(action="accept", content={"confirm": True})
+    return ElicitResult(action="decline")
+
+
+async def main() -> None:
+    over_http = SERVER[0].startswith("http")
+    server = SERVER[0] if over_http else StdioTransport(command=SERVER[0], args=SERVER[1:], env=KEYS)
+    # Over 2026-07-28 it warns that the handler is never called. It is, as below.
+    # For an agent: Agent("anthropic:...", toolsets=[customerio])
+    async with MCPToolset(server, id="customerio", elicitation_handler=asked, init_timeout=30) as customerio:
+        print("listed:", len(await customerio.list_tools()), "tools")
+
+        ada = await customerio.direct_call_tool("get_person_attributes", {"customer_id": "ada-1"})
+        print("read:", ada["customer"]["attributes"]["plan"])
+
+        event = {"identifier": "ada-1", "name": "trial_extended", "data": {"days": 7}}
+        print("tracked:", (await customerio.direct_call_tool("track_event", event))["id"])
+
+        # The same send within ten minutes is held back, so each receipt says which order it is of.
+        receipt = {
+            "to": "ada@example.com",
+            "identifiers": {"id": "ada-1"},
+            "transactional_message_id": 1,
+            "message_data": {"order": str(uuid4())},
+        }
+        print("sent:", (await customerio.direct_call_tool("send_email", receipt))["delivery_id"])
+
+        # A misspelt safety switch is refused by name; nothing was sent. An agent's model is told, and may try again.
+        try:
+            await customerio.direct_call_tool("suppress_person", {"identifier": "bob-2", "dryRun": True})
+        except ModelRetry as refusal:
+            print("refused:", refusal)
+
+        # A person is asked first: by `asked`, while this call waits.
+        try:
+            await customerio.direct_call_tool("delete_person", {"identifier": "bob-2"})
+            print("deleted:", True)
+        except ModelRetry:
+            print("deleted:", False)
+
+
+asyncio.run(main())
