@@ -1,6 +1,7 @@
 """Who is measured: the command of every server, and the files that they are started with."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,14 +41,28 @@ class Lineup:
         """Return the command of our server with a sandbox in its process, and limits that no benchmark reaches."""
         return self.ours("--sandbox", f"--limit-app={UNLIMITED}", f"--limit-track={UNLIMITED}")
 
+    def ours_over_http(self, *flags: str) -> list[str]:
+        """Return the same over HTTP on a free port."""
+        return [*self.ours_sandboxed(), "--http", "0", *flags]
+
+    def token(self, agent: str) -> str:
+        """Make a token that permits everything, kept beside our ledger."""
+        words = ("token", "create", agent, "--grant", "*:*", f"--ledger={self.ledger}")
+        made = subprocess.run([sys.executable, "-m", "cio_mcp", *words], capture_output=True, text=True, check=True)
+        return made.stdout.strip()
+
     def bare(self, *, with_tools: bool = False) -> list[str]:
         """Return the command of the SDK's server: one tool, or as many as ours with the same schemas."""
         files = [f"--tools={self.tools}"] if with_tools else []
         return [sys.executable, str(PEERS / "bare_server.py"), *files]
 
-    def fastmcp(self, *, sandbox: bool = False) -> list[str]:
+    def bare_over_http(self, transport: str) -> list[str]:
+        """Return the command of the same with one tool over HTTP: by the SDK's transport, or by that of cio-mcp."""
+        return [*self.bare(), "--http", transport]
+
+    def fastmcp(self, *, sandbox: bool = False, over_http: bool = False) -> list[str]:
         """Return the command of fastmcp's server of the same endpoints."""
-        flags = ["--sandbox"] if sandbox else []
+        flags = [*(["--sandbox"] if sandbox else []), *(["--http"] if over_http else [])]
         return [sys.executable, str(PEERS / "fastmcp_server.py"), str(self.document), *flags]
 
 

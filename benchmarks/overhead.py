@@ -17,60 +17,27 @@ the quotients run by run. "at once" keeps 16 calls in flight on one pipe.
 
 import argparse
 import asyncio
-import statistics
 import time
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 from lineup import WITHOUT_FASTMCP, Lineup, lined_up
-from report import machine, percentile, ratio, table
+from report import machine, table
+from rounds import HEADINGS, Measured, Sample, Take, in_turns, rows
 from stdio_client import Era, StdioServer
 
 from cio_mcp.sandbox import InProcess, Keys, Limits, create_app
 
 SLICES = 10
 AT_ONCE = 16
-WARM_UP = 30
 BARE = "bare SDK, no-op"
 ALONE = "sandbox alone"
 READ = ("count_segment_people", {"segment_id": 1})
 WRITE = ("track_event", {"identifier": "ada-1", "name": "viewed", "data": {"sku": "A-1", "price": 10}})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """Some calls: the seconds each took, the seconds all took, and the server's processor seconds."""
-
-    latencies: list[float]
-    wall: float
-    cpu: float
-
-
-@dataclass(slots=True, kw_only=True)
-class Measured:
-    """One candidate in one era and mode: a number for every run."""
-
-    p50: list[float] = field(default_factory=list[float])
-    p99: list[float] = field(default_factory=list[float])
-    per_second: list[float] = field(default_factory=list[float])
-    cpu: list[float] = field(default_factory=list[float])
-
-    def add(self, samples: Sequence[Sample]) -> None:
-        """Take in one run."""
-        latencies = [latency for sample in samples for latency in sample.latencies]
-        self.p50.append(percentile(latencies, 50))
-        self.p99.append(percentile(latencies, 99))
-        self.per_second.append(len(latencies) / sum(sample.wall for sample in samples))
-        self.cpu.append(sum(sample.cpu for sample in samples) / len(latencies))
-
-
-Take = Callable[[int, int], Sample]
-"""Makes so many calls with so many in flight."""
 
 
 def over_stdio(server: StdioServer, tool: str, arguments: dict[str, Any]) -> Take:
@@ -159,38 +126,11 @@ def candidates(lineup: Lineup, era: Era) -> Iterator[dict[str, Take]]:
 
 def run(lineup: Lineup, era: Era, calls: int, results: dict[tuple[int, str], Measured]) -> None:
     """Make one run of every candidate in both modes and add it to the results."""
-    per_slice = max(1, calls // SLICES)
     with candidates(lineup, era) as takes:
         for at_once in (1, AT_ONCE):
-            samples: dict[str, list[Sample]] = defaultdict(list)
-            names = [name for name in takes if at_once == 1 or not name.startswith(ALONE)]
-            for name in names:
-                takes[name](min(WARM_UP, calls), at_once)
-            for turn in range(SLICES):
-                place = turn % len(names)
-                for name in names[place:] + names[:place]:
-                    samples[name].append(takes[name](per_slice, at_once))
-            for name, taken in samples.items():
+            taking = {name: take for name, take in takes.items() if at_once == 1 or not name.startswith(ALONE)}
+            for name, taken in in_turns(taking, at_once, slices=SLICES, calls=max(1, calls // SLICES)).items():
                 results[at_once, name].add(taken)
-
-
-def _rows(results: dict[tuple[int, str], Measured], at_once: int) -> Iterator[list[str]]:
-    bare = results[at_once, BARE]
-    for (mode, name), measured in results.items():
-        if mode != at_once:
-            continue
-        p50, p99, per_second, cpu = (
-            statistics.median(values) for values in (measured.p50, measured.p99, measured.per_second, measured.cpu)
-        )
-        yield [
-            name,
-            f"{1000 * p50:.2f}",
-            f"{ratio(measured.p50, bare.p50):.2f}",
-            f"{1000 * p99:.2f}",
-            f"{ratio(measured.p99, bare.p99):.2f}",
-            f"{per_second:.0f}",
-            f"{1000 * cpu:.2f}",
-        ]
 
 
 def main() -> None:
@@ -210,8 +150,7 @@ def main() -> None:
             for _ in range(options.runs):
                 run(lineup, era, options.calls, results)
             for at_once, mode in ((1, "one at a time"), (AT_ONCE, f"{AT_ONCE} at once")):
-                headings = ["server", "p50 ms", "x bare", "p99 ms", "x bare", "calls/s", "CPU ms/call"]
-                print(f"\n{mode}, protocol {era.value}\n\n{table(headings, _rows(results, at_once))}")
+                print(f"\n{mode}, protocol {era.value}\n\n{table(HEADINGS, rows(results, at_once, BARE))}")
 
 
 if __name__ == "__main__":

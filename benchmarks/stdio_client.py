@@ -30,6 +30,21 @@ _ENVELOPE = {
 }
 
 
+def enveloped(era: Era, params: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters with what the era wants beside them."""
+    return params | {"_meta": _ENVELOPE} if era is Era.MODERN else params
+
+
+def cpu_seconds_of(process: int) -> float:
+    """Return the processor time that a process has used so far, in steps of 10 ms; NaN where there is no /proc."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return math.nan
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / _TICKS_PER_SECOND
+
+
 class StdioServer:
     """A server in a process of its own, killed `KILL_AFTER` seconds after its start if it still runs."""
 
@@ -67,9 +82,7 @@ class StdioServer:
     def send(self, method: str, params: dict[str, Any]) -> int:
         """Send one request and return its id."""
         self._next_id += 1
-        if self._era is Era.MODERN:
-            params = params | {"_meta": _ENVELOPE}
-        self._write({"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params})
+        self._write({"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": enveloped(self._era, params)})
         return self._next_id
 
     def receive(self) -> tuple[int, dict[str, Any]]:
@@ -97,12 +110,7 @@ class StdioServer:
 
     def cpu_seconds(self) -> float:
         """Return the processor time used so far, in steps of 10 ms; NaN where there is no /proc."""
-        try:
-            stat = Path(f"/proc/{self._process.pid}/stat").read_text()
-        except OSError:
-            return math.nan
-        user, system = stat.rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / _TICKS_PER_SECOND
+        return cpu_seconds_of(self._process.pid)
 
     def resident_megabytes(self) -> float:
         """Return the resident memory in units of 10^6 bytes; NaN where there is no /proc."""

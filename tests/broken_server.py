@@ -8,7 +8,8 @@ from functools import partial
 import anyio
 import httpx2
 
-from cio_mcp.cli.wiring import log_to_stderr, workspace
+from cio_mcp.cli.checked import log_to_stderr
+from cio_mcp.cli.wiring import workspace
 from cio_mcp.gateway import Gateway, new_client
 from cio_mcp.server import build_server
 from cio_mcp.settings import load

@@ -1,7 +1,7 @@
 """Fixtures that many tests share: a recording server, and calls of our tools through a real MCP client."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
@@ -28,13 +28,32 @@ SERVICE_ACCOUNT = {
 NO_WAITS = {f"CIO_MCP_LIMIT_{name}": "10000/1" for name in ("APP", "EMAIL", "TRANSACTIONAL", "BROADCAST", "TRACK")}
 # Nor of what stands before a request: that has its own.
 UNGUARDED = {"CIO_MCP_CONFIRM": "off", "CIO_MCP_REPEAT_WINDOW": "0", "CIO_MCP_LEDGER": "memory"}
-OWN_TOOLS = ("get_rate_budget", "get_operation", "list_unknown_operations", "reconcile_operation")
+OWN_TOOLS = (
+    "get_rate_budget", "get_operation", "list_unknown_operations", "reconcile_operation", "get_delivery_timeline",
+    "list_delivery_events", "wait_for_delivery", "get_webhook_setup", "why_no_message", "preflight_broadcast",
+    "person_overview",
+)  # fmt: skip
 """What this server answers itself, as it is listed after the catalogue."""
+_OF_PEOPLE = ("get_person_attributes", "list_person_messages", "list_person_segments")
+_NEEDED = {
+    "get_delivery_timeline": ("list_person_messages",),
+    "list_delivery_events": ("list_person_messages",),
+    "wait_for_delivery": ("list_person_messages",),
+    "why_no_message": _OF_PEOPLE,
+    "person_overview": (*_OF_PEOPLE, "list_person_activities"),
+    "preflight_broadcast": ("get_broadcast", "list_broadcast_triggers", "list_broadcast_actions"),
+}
+
+
+def own_tools_beside(tools: Collection[str]) -> set[str]:
+    """Return what this server answers itself for an agent that may use these tools of the catalogue."""
+    return {name for name in OWN_TOOLS if all(needed in tools for needed in _NEEDED.get(name, ()))}
+
 
 # From the first import on, because some tests list the tools while they are collected:
-# the ledger of whoever runs the tests is out of their reach, and out of that of the processes they start.
+# the ledger and the stored keys of whoever runs the tests are out of their reach, and out of that of what they start.
 STATE = TemporaryDirectory(prefix="cio-mcp-tests-")
-os.environ.update(XDG_STATE_HOME=STATE.name, LOCALAPPDATA=STATE.name)
+os.environ.update(XDG_STATE_HOME=STATE.name, XDG_CONFIG_HOME=STATE.name, LOCALAPPDATA=STATE.name)
 
 
 def pytest_configure(config: pytest.Config) -> None:

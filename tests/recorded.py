@@ -1,6 +1,7 @@
 """Ledgers whose records a test can read."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ from cio_mcp.ledger.store import Store
 
 
 class MemoryLedger(SqliteLedger):
-    """The ledger of trials, and what it holds of calls."""
+    """The ledger of trials, and what it holds of calls; with a path others can share it."""
 
-    def __init__(self) -> None:
-        super().__init__(Store.open(None, read(time.time, None)), now=time.time)
+    def __init__(self, now: Callable[[], float] = time.time, path: Path | None = None) -> None:
+        super().__init__(Store.open(path, read(now, None)), now=now)
         self._forgotten = self.head().seq
 
     @property

@@ -4,9 +4,10 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from graphlib import TopologicalSorter
-from importlib.metadata import packages_distributions
+from importlib.metadata import files, packages_distributions
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 LONGEST_MODULE = 400
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc", "base", "core"}
+FOR_DEVELOPERS = {"test", "lint", "docs", "bench", "evals"}
 # Part of pydantic's own interface.
 BROUGHT = {"pydantic_core": "pydantic", "typing_extensions": "pydantic"}
 # Nobody imports it: zoneinfo finds it where a system has no time zones of its own.
@@ -74,7 +76,7 @@ def imports(module: str) -> Iterator[str]:
         else:
             continue
         for name in found:
-            yield next((known for known in (name, name.rpartition(".")[0]) if known in MODULES), name.split(".")[0])
+            yield next((known for known in (name, name.rpartition(".")[0]) if known in MODULES), name)
 
 
 def test_every_room_is_drawn_once_and_exists() -> None:
@@ -168,16 +170,38 @@ def last_name(node: ast.expr) -> str:
 
 def declared() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {re.split(r"[<>=~! \[]", requirement)[0] for requirement in project["dependencies"]}
+    extras = (needs for extra, needs in project["optional-dependencies"].items() if extra not in FOR_DEVELOPERS)
+    needed = chain(project["dependencies"], *extras)
+    return {re.split(r"[<>=~! \[]", requirement)[0] for requirement in needed}
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
-    outside = {name for module in MODULES for name in imports(module) if name not in MODULES} - set(
-        sys.stdlib_module_names
-    )
+    outside = {name for module in MODULES for name in imports(module) if name not in MODULES}
     of = packages_distributions()
-    used = {next(iter(of.get(BROUGHT.get(name, name), [name]))) for name in outside}
+    used = {brought_by(name, of) for name in outside if name.split(".")[0] not in sys.stdlib_module_names}
     assert {name.lower() for name in used} == declared() - DATA
+
+
+def brought_by(name: str, of: Mapping[str, Sequence[str]]) -> str:
+    """Return the distribution that what is imported comes from, where several share the first part of its name too."""
+    first = name.split(".", maxsplit=1)[0]
+    first = BROUGHT.get(first, first)
+    several = sorted(set(of.get(first, [first])))
+    return several[0] if len(several) == 1 else max(several, key=lambda one: depth(name, one))
+
+
+def depth(name: str, distribution: str) -> int:
+    """Return how many parts of a dotted name are folders or modules of a distribution."""
+    parts = name.split(".")
+    holds = {path.with_suffix("").parts for path in files(distribution) or ()}
+    return max(
+        (
+            length
+            for length in range(1, len(parts) + 1)
+            if {tuple(parts[:length]), (*parts[:length], "__init__")} & holds
+        ),
+        default=0,
+    )
 
 
 def test_every_dependency_has_its_reason_on_the_page() -> None:

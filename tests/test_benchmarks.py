@@ -12,6 +12,7 @@ import pytest
 import cio_mcp
 from cio_mcp.catalog import CATALOG
 from tests.conftest import OWN_TOOLS
+from tests.limiter_engine.servers import RedisServer
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 # The programs start servers of their own, so they must find the package that is under test.
@@ -24,9 +25,12 @@ PROGRAMS = {
     "peers/bare_server.py": (),
     "peers/fastmcp_server.py": ("fastmcp",),
     "peers/openapi.py": (),
+    "replicas.py": (),
     "shared_limiter.py": (),
     "startup.py": (),
+    "streamable_http.py": (),
     "tokens.py": (),
+    "webhooks.py": (),
     "window_server.py": (),
 }
 HAS_FASTMCP = find_spec("fastmcp") is not None
@@ -67,6 +71,37 @@ def test_overhead_compares_a_read_and_a_write_with_the_bare_sdk() -> None:
     assert answered.returncode == 0, answered.stderr
     assert {"bare SDK, no-op", "cio-mcp, read", "cio-mcp, write", "sandbox alone, read"} <= set(rows(answered.stdout))
     assert ("fastmcp, read" in rows(answered.stdout)) is HAS_FASTMCP
+
+
+def test_http_compares_every_number_of_clients_with_the_bare_sdk_over_the_same_transport() -> None:
+    arguments = ("--runs", "1", "--calls", "10", "--era", "modern", "--clients", "1", "--clients", "3")
+    answered = run("streamable_http.py", *arguments)
+    assert answered.returncode == 0, answered.stderr
+    ours = {"our transport, no-op", "cio-mcp, read", "cio-mcp, write", "cio-mcp with a token, read"}
+    assert {"bare SDK, no-op", *ours} <= set(rows(answered.stdout))
+    assert ("fastmcp, read" in rows(answered.stdout)) is HAS_FASTMCP
+    assert [line for line in answered.stdout.splitlines() if line.endswith("protocol 2026-07-28")] == [
+        "1 client, protocol 2026-07-28",
+        "3 clients, protocol 2026-07-28",
+    ]
+
+
+def test_webhooks_measures_each_store_beside_a_route_that_keeps_nothing() -> None:
+    answered = run("webhooks.py", "--seconds", "0.2", "--turns", "1")
+    assert answered.returncode == 0, answered.stderr
+    assert len(set(rows(answered.stdout))) >= 3
+
+
+def test_replicas_compares_sharing_with_each_for_itself(tmp_path: Path) -> None:
+    engine = RedisServer(tmp_path)
+    try:
+        small = ("--seconds", "3", "--processes", "2", "--callers", "2", "--limit", "4", "--window", "0.2")
+        answered = run("replicas.py", *small, "--net", "none", engine.url)
+    finally:
+        engine.kill()
+    assert answered.returncode == 0, answered.stderr
+    assert {"redis", "each for itself"} <= set(rows(answered.stdout))
+    assert "redis: microseconds to take a slot" in answered.stdout
 
 
 def test_startup_compares_with_the_bare_sdk_and_the_same_number_of_tools() -> None:

@@ -83,9 +83,12 @@ async def test_each_has_a_title_and_all_four_hints_and_none_changes_anything_of_
         hints = listed[name].annotations
         assert hints is not None
         assert hints.title == listed[name].title
-        # Whoever looks an operation up closes its record here, and asks Customer.io.
-        looks_up = name == "reconcile_operation"
-        assert (hints.read_only_hint, hints.open_world_hint) == (not looks_up, looks_up)
+        # Whoever looks an operation up closes its record here; all of these ask Customer.io.
+        asks = name in (
+            *("reconcile_operation", "get_delivery_timeline", "wait_for_delivery"),
+            *("why_no_message", "preflight_broadcast", "person_overview"),
+        )
+        assert (hints.read_only_hint, hints.open_world_hint) == (name != "reconcile_operation", asks)
         assert (hints.destructive_hint, hints.idempotent_hint) == (False, True)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from cio_mcp.cli.wiring import workspace
 from cio_mcp.policy import PERMISSIONS, Grant, Policy
 from cio_mcp.server import build_server
 from cio_mcp.settings import Settings
-from tests.conftest import OWN_TOOLS
+from tests.conftest import own_tools_beside
 from tests.recorded import MemoryLedger
 from tests.recording import Recorder
 
@@ -57,12 +57,12 @@ def narrowed(settings_for: Callable[..., Settings]) -> Callable[..., Any]:
 
     @asynccontextmanager
     async def opened(mode: str = "auto", **more: str) -> AsyncIterator[Narrowed]:
-        ledger = MemoryLedger()
-        async with (
-            workspace(settings_for(**more), ledger) as pipeline,
-            Client(build_server(pipeline), mode=mode) as client,
-        ):
-            yield Narrowed(client=client, ledger=ledger)
+        with closing(MemoryLedger()) as ledger:
+            async with (
+                workspace(settings_for(**more), ledger) as pipeline,
+                Client(build_server(pipeline), mode=mode) as client,
+            ):
+                yield Narrowed(client=client, ledger=ledger)
 
     return opened
 
@@ -101,7 +101,7 @@ NARROWINGS: dict[str, tuple[dict[str, str], set[str]]] = {
 async def test_the_list_is_what_remains(narrowed: Callable[..., Any], narrowing: str) -> None:
     settings, remaining = NARROWINGS[narrowing]
     async with narrowed(**settings) as server:
-        assert await server.listed() == remaining | set(OWN_TOOLS)
+        assert await server.listed() == remaining | own_tools_beside(remaining)
 
 
 @pytest.mark.anyio

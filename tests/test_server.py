@@ -3,8 +3,8 @@
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -67,6 +67,15 @@ def test_instructions_name_every_area_and_stay_short_enough_for_every_client() -
     tools = {word for word in named if word.split("_")[0] in verbs}
     assert tools <= CATALOG.keys() | set(OWN_TOOLS)
     assert tools
+
+
+@both_eras
+async def test_no_argument_asks_to_stand_in_a_header_too(opened: Opened, mode: str) -> None:
+    # `server_for` relies on it: there are no headers to compare with the arguments.
+    async with opened(mode) as client:
+        listed = await client.list_tools()
+    assert len(listed.tools) > len(CATALOG) // 2
+    assert "x-mcp-header" not in listed.model_dump_json(by_alias=True)
 
 
 @both_eras
@@ -268,12 +277,17 @@ class Broken(httpx2.AsyncBaseTransport):
         raise RuntimeError(f"{SECRET} {request.headers}")
 
 
+@pytest.fixture
+def ledger() -> Iterator[MemoryLedger]:
+    with closing(MemoryLedger()) as ledger:
+        yield ledger
+
+
 @both_eras
 @pytest.mark.parametrize(("tool", "arguments"), [("list_segments", {}), ("send_email", SEND)])
 async def test_an_internal_error_is_told_without_its_text_and_its_record_is_closed(
-    mode: str, tool: str, arguments: dict[str, Any], caplog: pytest.LogCaptureFixture
+    mode: str, tool: str, arguments: dict[str, Any], ledger: MemoryLedger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ledger = MemoryLedger()
     hosts = {"CUSTOMERIO_TRACK_URL": "http://127.0.0.1:1", "CUSTOMERIO_APP_URL": "http://127.0.0.1:1"}
     caplog.set_level(logging.DEBUG)
     async with workspace(load(hosts | KEYS), ledger) as made:
@@ -300,8 +314,9 @@ async def test_an_internal_error_is_told_without_its_text_and_its_record_is_clos
 
 
 @pytest.mark.anyio
-async def test_calls_of_our_own_tools_and_of_none_are_recorded_too(settings_for: Callable[..., Settings]) -> None:
-    ledger = MemoryLedger()
+async def test_calls_of_our_own_tools_and_of_none_are_recorded_too(
+    settings_for: Callable[..., Settings], ledger: MemoryLedger
+) -> None:
     async with workspace(settings_for(), ledger) as pipeline, Client(build_server(pipeline)) as client:
         answered = await client.call_tool("get_rate_budget", {})
         await client.call_tool("get_rate_budget", {"bucket": "app"})

@@ -25,6 +25,7 @@ from cio_mcp.settings import (
     flags_given,
     load,
 )
+from cio_mcp.workspaces import read_workspaces_file
 from tests.conftest import STATE
 
 FLAGGED = [option for option in OPTIONS if option.flag]
@@ -41,6 +42,9 @@ def plain(settings: Settings) -> dict[str, object]:
 DEFAULTS = plain(load({}))
 GRANTS = Path(STATE.name, "grants.toml")
 GRANTS.write_text('[agents.support-bot]\nallow = ["people:write"]\n', encoding="utf-8")
+WORKSPACES = Path(STATE.name, "workspaces.toml")
+WORKSPACES.write_text('[workspaces.production]\napp_api_key = "env:PRODUCTION_APP_KEY"\n', encoding="utf-8")
+WORKSPACES.chmod(0o600)
 GRANTS.chmod(0o600)  # it must be writable by nobody else, whatever the umask is
 # Variable, what is written, what is read.
 READ = [
@@ -49,6 +53,8 @@ READ = [
     ("CUSTOMERIO_APP_API_KEY", "canary-key", "canary-key"),
     ("CUSTOMERIO_SERVICE_ACCOUNT_TOKEN", "sa_live_canary", "sa_live_canary"),
     ("CUSTOMERIO_WORKSPACE_ID", "77", 77),
+    ("CUSTOMERIO_WEBHOOK_SIGNING_KEY", "canary-signing", "canary-signing"),
+    ("CUSTOMERIO_WEBHOOK_SIGNING_KEY_PREVIOUS", "canary-signing", "canary-signing"),
     ("CUSTOMERIO_REGION", "EU", "eu"),
     ("CUSTOMERIO_TRACK_URL", "https://track-eu.customer.io/", "https://track-eu.customer.io"),
     ("CUSTOMERIO_APP_URL", "http://127.0.0.1:8025", "http://127.0.0.1:8025"),
@@ -59,6 +65,11 @@ READ = [
     ("CIO_MCP_GRANTS", str(GRANTS), read_grants_file(str(GRANTS))),
     ("CIO_MCP_AGENT", "support-bot", "support-bot"),
     ("CIO_MCP_PROFILE", "sender", "sender"),
+    ("CIO_MCP_TOKEN", "canary-token", "canary-token"),
+    ("CIO_MCP_CONSOLE", "8030", ("127.0.0.1", 8030)),
+    ("CIO_MCP_CONSOLE", "[::1]:0", ("::1", 0)),
+    ("CIO_MCP_CONSOLE_KEY", "canary-" * 5, "canary-" * 5),
+    ("CIO_MCP_WORKSPACES", str(WORKSPACES), read_workspaces_file(str(WORKSPACES))),
     (
         "CIO_MCP_TEST_RECIPIENTS",
         "ada@example.com, @example.org",
@@ -70,6 +81,29 @@ READ = [
     ("CIO_MCP_LEDGER", "/var/lib/cio-mcp/ledger.sqlite3", "/var/lib/cio-mcp/ledger.sqlite3"),
     ("CIO_MCP_LEDGER_DAYS", "30", 30.0),
     ("CIO_MCP_LEDGER_MEGABYTES", "12.5", 12.5),
+    ("CIO_MCP_STORE", "postgresql://canary:pass@db.example.com/cio", "postgresql://canary:pass@db.example.com/cio"),
+    ("CIO_MCP_LEDGER_KEY", "canary" * 6, "canary" * 6),
+    ("CIO_MCP_LIMITER", "rediss://:canary@cache.example.com:6380/1", "rediss://:canary@cache.example.com:6380/1"),
+    ("CIO_MCP_REPLICAS", "3", 3),
+    ("CIO_MCP_LIMITER_STRICT", "yes", True),
+    (
+        "CIO_MCP_WEBHOOK_URL",
+        "https://hooks.example.com/webhooks/customerio",
+        "https://hooks.example.com/webhooks/customerio",
+    ),
+    ("CIO_MCP_WEBHOOK_MAX_AGE", "3600", 3600.0),
+    ("CIO_MCP_WEBHOOK_MAX_AHEAD", "0", 0.0),
+    ("CIO_MCP_EVENTS_DAYS", "30", 30.0),
+    ("CIO_MCP_EVENTS_MEGABYTES", "12.5", 12.5),
+    ("CIO_MCP_AUTH", "oauth, tokens", frozenset({"oauth", "tokens"})),
+    ("CIO_MCP_ALLOWED_HOSTS", "mcp.example.com, localhost:8000", ("mcp.example.com", "localhost:8000")),
+    ("CIO_MCP_ALLOWED_ORIGINS", "https://app.example.com", ("https://app.example.com",)),
+    ("CIO_MCP_INSECURE_LOOPBACK", "yes", True),
+    ("CIO_MCP_SESSIONS", "yes", True),
+    ("CIO_MCP_PUBLIC_URL", "https://mcp.example.com/mcp", "https://mcp.example.com/mcp"),
+    ("CIO_MCP_OAUTH_ISSUER", "https://id.example.com/", "https://id.example.com/"),
+    ("CIO_MCP_OAUTH_JWKS_URL", "https://id.example.com/keys", "https://id.example.com/keys"),
+    ("CIO_MCP_OAUTH_WORKSPACE_CLAIM", "workspaces", "workspaces"),
     ("CIO_MCP_TIME_BUDGET", "7.5", 7.5),
     ("CIO_MCP_RESULT_TOKENS", "1000", 1000),
     ("CIO_MCP_LIMIT_APP", "20/2", Rate(20, 2.0)),
@@ -78,6 +112,8 @@ READ = [
     ("CIO_MCP_LIMIT_BROADCAST", "1/60", Rate(1, 60.0)),
     ("CIO_MCP_LIMIT_TRACK", "100/1", Rate(100, 1.0)),
     ("CIO_MCP_LOG_LEVEL", "DEBUG", "debug"),
+    ("CIO_MCP_LOG_FORMAT", "JSON", "json"),
+    ("CIO_MCP_METRICS", "[::1]:9464", ("::1", 9464)),
 ]
 # Variable, what cannot be used, a part of the remedy.
 REFUSED = [
@@ -92,6 +128,8 @@ REFUSED = [
     ("CUSTOMERIO_WORKSPACE_ID", "\N{SUPERSCRIPT TWO}", "number"),
     ("CUSTOMERIO_WORKSPACE_ID", "-1", "number"),
     ("CUSTOMERIO_WORKSPACE_ID", "9" * 5000, "number"),
+    ("CUSTOMERIO_WEBHOOK_SIGNING_KEY", "canary key", "copy the key again"),
+    ("CUSTOMERIO_WEBHOOK_SIGNING_KEY_PREVIOUS", "canary key", "copy the key again"),
     ("CUSTOMERIO_REGION", "canary", "us or eu"),
     ("CUSTOMERIO_TRACK_URL", "https://canary.example.com", "customer.io"),
     ("CIO_MCP_SANDBOX", "canary", "true or false"),
@@ -108,6 +146,12 @@ REFUSED = [
     ("CIO_MCP_AGENT", "canary\u202ex", "one line of at most 80 characters"),
     ("CIO_MCP_AGENT", "canary" * 20, "one line of at most 80 characters"),
     ("CIO_MCP_PROFILE", "canary", "names no profile"),
+    ("CIO_MCP_TOKEN", "canary token", "holds a space"),
+    ("CIO_MCP_CONSOLE", "canary", "a port from 0 to 65535, or host:port"),
+    ("CIO_MCP_CONSOLE", "127.0.0.1:70000", "a port from 0 to 65535, or host:port"),
+    ("CIO_MCP_CONSOLE_KEY", "canary", "32 characters or more"),
+    ("CIO_MCP_CONSOLE_KEY", "canary " * 5, "holds a space"),
+    ("CIO_MCP_WORKSPACES", "/canary/workspaces.toml", "names a file that cannot be read: No such file"),
     ("CIO_MCP_TEST_RECIPIENTS", ",", "names nobody"),
     ("CIO_MCP_TEST_RECIPIENTS", "canary", "@example.com"),
     ("CIO_MCP_CONFIRM", "canary", "auto, ask, token, operator, off"),
@@ -125,6 +169,31 @@ REFUSED = [
     ("CIO_MCP_LEDGER_DAYS", "0.5", "between 1 and 3,660"),
     ("CIO_MCP_LEDGER_MEGABYTES", "canary", "between 1 and 100,000"),
     ("CIO_MCP_LEDGER_MEGABYTES", "0", "between 1 and 100,000"),
+    ("CIO_MCP_STORE", "mysql://canary@db.example.com/cio", "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"),
+    ("CIO_MCP_STORE", "postgresql://canary@db.example.com", "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"),
+    ("CIO_MCP_LEDGER_KEY", "canary", "32 characters or more"),
+    ("CIO_MCP_LIMITER", "memcached://canary.example.com", "redis://, rediss://, unix://, postgresql://"),
+    ("CIO_MCP_LIMITER", "canary", "redis://"),
+    ("CIO_MCP_REPLICAS", "0", "between 1 and 1,000"),
+    ("CIO_MCP_REPLICAS", "canary", "between 1 and 1,000"),
+    ("CIO_MCP_LIMITER_STRICT", "canary", "true or false"),
+    ("CIO_MCP_WEBHOOK_URL", "http://canary.example.com/webhooks/customerio", "https address"),
+    ("CIO_MCP_WEBHOOK_URL", "https://canary:pass@example.com/", "without user and password"),
+    ("CIO_MCP_WEBHOOK_MAX_AGE", "1", "between 60 and 2,592,000"),
+    ("CIO_MCP_WEBHOOK_MAX_AHEAD", "-1", "between 0 and 3,600"),
+    ("CIO_MCP_EVENTS_DAYS", "canary", "between 1 and 3,660"),
+    ("CIO_MCP_EVENTS_MEGABYTES", "canary", "between 1 and 100,000"),
+    ("CIO_MCP_AUTH", "passwords", "one or more of tokens, oauth"),
+    ("CIO_MCP_ALLOWED_HOSTS", "https://canary.example.com/", "names as in a URL"),
+    ("CIO_MCP_ALLOWED_HOSTS", "*.canary.example.com", "names as in a URL"),
+    ("CIO_MCP_ALLOWED_ORIGINS", "canary.example.com", "origins such as"),
+    ("CIO_MCP_ALLOWED_ORIGINS", "*", "origins such as"),
+    ("CIO_MCP_INSECURE_LOOPBACK", "canary", "true or false"),
+    ("CIO_MCP_SESSIONS", "canary", "true or false"),
+    ("CIO_MCP_PUBLIC_URL", "http://canary.example.com/mcp", "https"),
+    ("CIO_MCP_OAUTH_ISSUER", "canary", "https"),
+    ("CIO_MCP_OAUTH_JWKS_URL", "http://canary.example.com/keys", "https"),
+    ("CIO_MCP_OAUTH_WORKSPACE_CLAIM", "canary" * 20, "one line of at most 80 characters"),
     ("CIO_MCP_TIME_BUDGET", "canary", "between 1 and 600"),
     ("CIO_MCP_TIME_BUDGET", "0.5", "between 1 and 600"),
     ("CIO_MCP_TIME_BUDGET", "nan", "between 1 and 600"),
@@ -137,6 +206,11 @@ REFUSED = [
     ("CIO_MCP_LIMIT_BROADCAST", "-1/1", "requests/seconds"),
     ("CIO_MCP_LIMIT_TRACK", "1/inf", "requests/seconds"),
     ("CIO_MCP_LOG_LEVEL", "canary", "debug, info, warning, error"),
+    ("CIO_MCP_LOG_FORMAT", "canary", "text, json"),
+    ("CIO_MCP_METRICS", "canary", "[HOST:]PORT"),
+    ("CIO_MCP_METRICS", "canary.example:9464", "[HOST:]PORT"),
+    ("CIO_MCP_METRICS", "127.0.0.1:65536", "[HOST:]PORT"),
+    ("CIO_MCP_METRICS", "\N{SUPERSCRIPT TWO}", "[HOST:]PORT"),
 ]
 
 
@@ -144,7 +218,10 @@ def test_every_option_is_read_here() -> None:
     names = {option.env for option in OPTIONS}
     assert {env for env, *_ in READ} == names
     assert {env for env, *_ in REFUSED} | {"CUSTOMERIO_APP_URL"} == names
-    assert {option.name for option in OPTIONS} == set(Settings.__dataclass_fields__)
+    assert {option.name for option in OPTIONS} == set(Settings.__dataclass_fields__) - {
+        "credential_files",
+        "credential_places",
+    }
 
 
 @pytest.mark.parametrize(("env", "written", "read"), READ)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from cio_mcp.cli.checked import settings_of
 from cio_mcp.cli.parser import parse
-from cio_mcp.cli.wiring import settings_of
 from cio_mcp.settings import SettingsError, load, strangers
 
 

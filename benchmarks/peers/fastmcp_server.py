@@ -1,13 +1,16 @@
-"""The same endpoints as fastmcp serves them from an OpenAPI document, over stdio.
+"""The same endpoints as fastmcp serves them from an OpenAPI document.
 
     python benchmarks/peers/fastmcp_server.py document.json             # a client that is never used
     python benchmarks/peers/fastmcp_server.py document.json --sandbox   # calls are answered in this process
+    python benchmarks/peers/fastmcp_server.py document.json --http      # stateless, JSON, the URL on standard error
 
 The HTTP client is given the right credential by path, as an author of such a server would have to.
 """
 
 import argparse
 import json
+import socket
+import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
@@ -16,6 +19,7 @@ from typing import Any
 
 import anyio
 import httpx2
+import uvicorn
 from fastmcp import FastMCP
 
 NOWHERE = "http://127.0.0.1"
@@ -50,11 +54,23 @@ async def sandboxed() -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def serve(document: dict[str, Any], *, sandbox: bool) -> None:
-    """Serve until standard input ends."""
+async def serve(document: dict[str, Any], *, sandbox: bool, over_http: bool) -> None:
+    """Serve until standard input ends, or over HTTP until a signal comes."""
     async with sandboxed() if sandbox else httpx2.AsyncClient(base_url=NOWHERE) as client:
         server: FastMCP[Any] = FastMCP.from_openapi(document, client, name="fastmcp")
-        await server.run_stdio_async(show_banner=False)
+        await (serve_http(server) if over_http else server.run_stdio_async(show_banner=False))
+
+
+async def serve_http(server: FastMCP[Any]) -> None:
+    """Serve fastmcp's application on the same uvicorn as its peers."""
+    app = server.http_app(path="/mcp", json_response=True, stateless_http=True)
+    config = uvicorn.Config(app, http="h11", loop="asyncio", access_log=False, log_level="error")
+    # With the protocol's number asyncio sends without delay, as it does on sockets of its own.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+        print(f"http://127.0.0.1:{listener.getsockname()[1]}/mcp", file=sys.stderr, flush=True)
+        await uvicorn.Server(config).serve(sockets=[listener])
 
 
 def main() -> None:
@@ -62,10 +78,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("document", type=Path, metavar="FILE", help="an OpenAPI document as JSON")
     parser.add_argument("--sandbox", action="store_true", help="answer calls from a sandbox in this process")
+    parser.add_argument("--http", action="store_true", help="serve over HTTP")
     options = parser.parse_args()
 
     async def run() -> None:
-        await serve(json.loads(options.document.read_bytes()), sandbox=options.sandbox)
+        await serve(json.loads(options.document.read_bytes()), sandbox=options.sandbox, over_http=options.http)
 
     anyio.run(run)
 

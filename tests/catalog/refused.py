@@ -61,6 +61,7 @@ REFUSED: dict[str, list[tuple[dict[str, Any], str, str]]] = {
     "identify_person": [
         ({"attributes": {"email": "a@example.com"}}, "attributes", "an argument of its own"),
         ({"attributes": {"_update": True}}, "attributes", "must not hold '_update'"),
+        ({"update": True, "_update": True}, "_update", "not permitted"),
         ({"email": "person"}, "email", "an e-mail address"),
         ({"unsubscribed": "yes"}, "unsubscribed", "boolean"),
         ({"cio_relationships": []}, "cio_relationships", "dictionary"),

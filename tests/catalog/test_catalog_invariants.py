@@ -88,6 +88,11 @@ def test_the_schema_is_closed(tool: types.Tool) -> None:
 
 
 @every_tool
+def test_every_argument_has_a_name_that_every_client_can_hold(tool: types.Tool) -> None:
+    assert [name for name in tool.input_schema["properties"] if not re.fullmatch(r"[a-z][a-z0-9_]*", name)] == []
+
+
+@every_tool
 def test_all_required_arguments_exist(tool: types.Tool) -> None:
     assert set(tool.input_schema.get("required", ())) <= set(tool.input_schema["properties"])
 

@@ -53,10 +53,11 @@ def test_a_refused_call_says_code_reason_and_next_step_and_exits_with_1(
 ) -> None:
     called = run("call", "send_email", '{"transactional_message_id": 1, "too": "x"}', env=sandbox_variables)
     assert (called.code, called.out) == (1, "")
-    first, second = called.err.splitlines()
+    first, second, third = called.err.splitlines()
     assert first.startswith("invalid_arguments: send_email: ")
     assert "unknown argument 'too' (did you mean to?)" in first
     assert second.strip().startswith("next: ")
+    assert third.strip() == "more: cio-mcp explain invalid_arguments"
     assert sandbox.get("/state").json()["requests"] == 0
 
 

@@ -9,11 +9,12 @@ from mcp import Client
 
 from cio_mcp.catalog import CATALOG
 from cio_mcp.cli.wiring import workspace
+from cio_mcp.insight.tools import NEEDS as INSIGHT
 from cio_mcp.server import build_server
 from cio_mcp.settings import load
 from tests.cli.commands import CLEAN, COMMAND, PROMPTLY, Ended, run, run_unread
 from tests.cli.conftest import Here
-from tests.conftest import OWN_TOOLS
+from tests.conftest import OWN_TOOLS, own_tools_beside
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,10 @@ def test_the_table_has_every_tool_under_its_area_with_its_permission(table: Ende
         if row:
             seen[row[1]] = (area, row[2])
     expected = {endpoint.name: (endpoint.area, endpoint.permission) for endpoint in CATALOG.values()}
-    assert seen == expected | dict.fromkeys(OWN_TOOLS, ("this server", "read"))
+    own = {name: ("insight" if name in INSIGHT else "this server", "read") for name in OWN_TOOLS}
+    headings = [line for line in table.out.splitlines() if line and not line.startswith(" ")]
+    assert seen == expected | own
+    assert len(headings) == len(set(headings)), "each area once"
     assert table.out.endswith(f"\n{len(seen)} tools\n")
 
 
@@ -52,7 +56,7 @@ def test_the_list_is_narrowed_as_the_server_would_narrow_it() -> None:
     read_only = run("tools", "--json", "--read-only", "--areas", "segments,people").json["tools"]
     hints = {tool["name"]: tool["annotations"]["readOnlyHint"] for tool in read_only}
     reading = {"list_segments", "get_segment", "count_segment_people", "get_segment_used_by", "list_segment_people"}
-    assert set(hints) == reading | set(OWN_TOOLS)
+    assert set(hints) == reading | own_tools_beside(reading)
     # What it closes is a record of this server, and nothing at Customer.io.
     assert {name for name, reads in hints.items() if not reads} == {"reconcile_operation"}
 

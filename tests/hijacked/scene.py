@@ -13,6 +13,7 @@ from mcp.client import ClientRequestContext
 
 from cio_mcp.cli.wiring import workspace
 from cio_mcp.gateway import Gateway, new_client
+from cio_mcp.insight.tools import insight_tools
 from cio_mcp.ledger.clock import read
 from cio_mcp.ledger.sqlite import SqliteLedger
 from cio_mcp.ledger.store import Store
@@ -22,7 +23,9 @@ from cio_mcp.pipeline import Pipeline
 from cio_mcp.sandbox import InProcess
 from cio_mcp.server import build_server
 from cio_mcp.settings import load
-from tests.conftest import OWN_TOOLS
+from cio_mcp.webhooks.setup import Setup
+from cio_mcp.webhooks.tools import webhook_tools
+from tests.conftest import own_tools_beside
 from tests.faults.rig import KEYS
 from tests.hijacked.situations import Situation
 from tests.hijacked.witness import Witness
@@ -119,7 +122,16 @@ def _in_this_world(made: Pipeline, ledger: SqliteLedger, clock: Clock, witness: 
     operations = operation_tools(
         ledger=ledger, exchange=exchange, workspace=made.workspace, now=clock.now, recollection=made.recollection
     )
-    native = (rate_budget(exchange.budgets), *operations)
+    told = webhook_tools(
+        made.policy,
+        events=None,
+        exchange=exchange,
+        result_tokens=made.result_tokens,
+        setup=Setup(),
+        now=clock.now,
+    )
+    insight = insight_tools(made.policy, exchange=exchange, result_tokens=made.result_tokens, now=clock.now)
+    native = (rate_budget(exchange.budgets), *operations, *told, *insight)
     gatekeeper = replace(made.clearance.gatekeeper, now=clock.now)
     return replace(
         made,
@@ -156,7 +168,8 @@ async def listed_wrongly(scene: Scene) -> list[str]:
     """Say of which tools each agent is shown too many or too few."""
     wrong: list[str] = []
     for served in scene.served:
-        right = scene.situation.rules[served.agent].tools() | set(OWN_TOOLS)
+        permitted = scene.situation.rules[served.agent].tools()
+        right = permitted | own_tools_beside(permitted)
         names = {tool.name for tool in (await served.client.list_tools()).tools}
         wrong += [f"{served.agent} is shown {name}" for name in sorted(names - right)]
         wrong += [f"{served.agent} is not shown {name}" for name in sorted(right - names)]

@@ -28,8 +28,8 @@ IDENTIFY: Final = (
             "email": "person@example.com",
             "anonymous_id": "anon-1",
             "created_at": 1361205308,
-            "_timestamp": 1772013598,
-            "_update": True,
+            "timestamp": 1772013598,
+            "update": True,
             "unsubscribed": False,
             "cio_subscription_preferences": {"topics": {"topic_1": True, "topic_2": False}},
             "cio_relationships": {
@@ -74,10 +74,22 @@ IDENTIFY: Final = (
         arguments={
             "identifier": "a+b@example.com",
             "created_at": "2013-02-18T17:08:28+01:00",
-            "_timestamp": "2026-02-25T09:59:58Z",
+            "timestamp": "2026-02-25T09:59:58Z",
         },
         path="/api/v1/customers/a%2Bb%40example.com",
         body={"created_at": 1361203708, "_timestamp": 1772013598},
+    ),
+    _identify(
+        id="the names that the API has",
+        arguments={"identifier": "42", "_timestamp": 1772013598, "_update": False},
+        path="/api/v1/customers/42",
+        body={"_timestamp": 1772013598, "_update": False},
+    ),
+    _identify(
+        id="attributes of those names",
+        arguments={"identifier": "42", "attributes": {"timestamp": "noon", "update": "weekly"}},
+        path="/api/v1/customers/42",
+        body={"timestamp": "noon", "update": "weekly"},
     ),
     _identify(
         id="one topic by its dotted name",

@@ -1,0 +1,244 @@
+"""`cio-mcp login`: keys asked for, checked, kept where only their owner reads them, found again, and removed."""
+
+import json
+import os
+import pty
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from cio_mcp.sandbox import running_sandbox
+from tests.cli.commands import CLEAN, COMMAND, PATIENCE, Ended, run, running
+from tests.cli.conftest import Here
+from tests.cli.homes import IN_HOME, NONE, files_in, home_variables, only_on_linux, without_keys
+
+pytestmark = only_on_linux
+KEYS = {"site_id": "sandbox-site-id", "track_api_key": "sandbox-track-key", "app_api_key": "sandbox-app-key"}
+LINES = "".join(f"CUSTOMERIO_{name.upper()}={key}\n" for name, key in KEYS.items()).encode()
+
+
+class Home:
+    """A user's home, and the Customer.io that its commands reach."""
+
+    def __init__(self, here: Here, folder: Path, variables: Mapping[str, str]) -> None:
+        self.here, self.folder, self.hosts = here, folder, without_keys(variables)
+        self._named: set[str] = set()
+        self.config = folder / ".config" / "cio-mcp"
+
+    def env(self, keyring: str = NONE, **more: str) -> dict[str, str]:
+        """Return the environment of a command in it."""
+        return {**home_variables(self.folder, keyring), **self.hosts, **more}
+
+    def run(self, *words: str, given: bytes = b"", keyring: str = NONE, **more: str) -> Ended:
+        """Run a command in it to its end, in a process of its own with a keyring, which is chosen once in each."""
+        if keyring != NONE:
+            return run(*words, given=given, env=self.env(keyring, **more))
+        self._named |= set(more)
+        env = {**dict.fromkeys(self._named, ""), **self.env(**more)}
+        return self.here(*words, given=given, env=env)
+
+
+@pytest.fixture
+def home(here: Here, tmp_path: Path, sandbox_variables: dict[str, str]) -> Home:
+    return Home(here, tmp_path, sandbox_variables)
+
+
+def reads(home: Home, keyring: str = NONE, **more: str) -> Ended:
+    return home.run("call", "list_segments", keyring=keyring, given=b"", **more)
+
+
+def test_keys_from_standard_input_are_checked_kept_used_and_removed(home: Home) -> None:
+    assert reads(home).code == 1
+    done = home.run("login", given=LINES)
+    assert (done.code, done.err.count("ok   ")) == (0, 2)
+    assert "There is no keyring here that can be used" in done.out
+    assert "region us: CUSTOMERIO_SITE_ID, CUSTOMERIO_TRACK_API_KEY, CUSTOMERIO_APP_API_KEY" in done.out
+    assert {str(path.relative_to(home.config)) for path in files_in(home.config)} == {
+        "login.json", *(f"login/{name}" for name in KEYS),
+    }  # fmt: skip
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files_in(home.config)} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (home.config, home.config / "login")} == {0o700}
+    assert reads(home).code == 0
+    out = home.run("logout")
+    assert (out.code, list(files_in(home.config))) == (0, [])
+    assert reads(home).code == 1
+    assert home.run("logout").out == "Nothing is stored.\n"
+
+
+def test_a_keyring_keeps_the_keys_and_no_file_of_ours_does(home: Home) -> None:
+    done = home.run("login", given=LINES, keyring=IN_HOME)
+    assert "Stored in the keyring (" in done.out
+    assert list(files_in(home.config)) == [home.config / "login.json"]
+    assert not [key for key in KEYS.values() if key in (home.config / "login.json").read_text(encoding="utf-8")]
+    assert list(files_in(home.folder / "data")), "the keyring's own file"
+    assert reads(home, IN_HOME).code == 0
+    assert "holds nothing; run `cio-mcp login` again" in reads(home).sentence(2)
+    assert home.run("logout", keyring=IN_HOME).code == 0
+    left = "".join(path.read_text(encoding="utf-8") for path in files_in(home.folder / "data"))
+    assert "CUSTOMERIO" not in left
+    assert "app_5fapi_5fkey" not in left
+
+
+def test_file_goes_before_the_keyring_and_leaves_nothing_in_it(home: Home) -> None:
+    home.run("login", given=LINES, keyring=IN_HOME)
+    assert home.run("login", "--file", given=LINES, keyring=IN_HOME).code == 0
+    assert "file:" in home.run("login", "--show", keyring=IN_HOME).out
+    assert "keyring:" not in home.run("login", "--show", keyring=IN_HOME).out
+    assert reads(home).code == 0
+    left = "".join(path.read_text(encoding="utf-8") for path in files_in(home.folder / "data"))
+    assert "app_5fapi_5fkey" not in left
+
+
+def test_show_tells_where_each_key_lies_and_never_a_key(home: Home) -> None:
+    nothing = home.run("login", "--show")
+    assert (nothing.code, nothing.out) == (1, "Nothing is stored; `cio-mcp login` stores your keys.\n")
+    home.run("login", given=LINES)
+    shown = home.run("login", "--show")
+    assert shown.out.splitlines() == [
+        "Stored, region us:",
+        *(f"  CUSTOMERIO_{name.upper()}  file:{home.config}/login/{name}" for name in KEYS),
+    ]
+
+
+def test_a_key_that_does_not_work_is_not_stored(home: Home) -> None:
+    refused = home.run("login", given=b"CUSTOMERIO_APP_API_KEY=canary-nobody\n")
+    assert (refused.code, refused.out.splitlines()[1:]) == (1, [])
+    assert "BAD  App key: refused (401)" in refused.err
+    assert "nothing was stored; --unchecked would store them all the same" in refused.err
+    assert "canary" not in refused.out + refused.err
+    assert list(files_in(home.config)) == []
+    assert home.run("login", "--unchecked", given=b"CUSTOMERIO_APP_API_KEY=canary-nobody\n").code == 0
+    assert reads(home).code == 1
+
+
+def test_the_region_of_the_account_is_found_out(here: Here, tmp_path: Path) -> None:
+    with running_sandbox(region="eu") as sandbox:
+        home = Home(here, tmp_path, {"CUSTOMERIO_TRACK_URL": sandbox.url, "CUSTOMERIO_APP_URL": sandbox.url})
+        done = home.run("login", given=LINES)
+        assert (done.code, "region eu" in done.out) == (0, True)
+        assert "region eu" in home.run("doctor").out
+        assert "CUSTOMERIO_REGION is us" in home.run("doctor", CUSTOMERIO_REGION="us").out
+
+
+def test_one_key_is_added_to_those_that_are_stored(home: Home) -> None:
+    assert home.run("login", given=LINES.splitlines(keepends=True)[2]).code == 0
+    assert home.run("login", given=b"".join(LINES.splitlines(keepends=True)[:2])).code == 0
+    assert len(home.run("login", "--show").out.splitlines()) == 4
+
+
+def test_keys_of_the_environment_are_taken_on_demand_and_go_before_stored_ones(
+    home: Home, sandbox_variables: dict[str, str]
+) -> None:
+    assert home.run("login", "--from-env", given=b"", keyring=NONE, **sandbox_variables).code == 0
+    assert reads(home).code == 0
+    assert reads(home, CUSTOMERIO_APP_API_KEY="canary-other").code == 1
+    halved = home.run("doctor", CUSTOMERIO_SITE_ID="canary-other")
+    assert "half set: CUSTOMERIO_TRACK_API_KEY is missing" in halved.out, "keys of two accounts are not mixed"
+
+
+def test_a_placeholder_that_a_host_left_as_it_is_counts_as_nothing(home: Home) -> None:
+    home.run("login", given=LINES)
+    name = "CUSTOMERIO_APP_API_KEY"
+    assert (
+        reads(home, CUSTOMERIO_APP_API_KEY="${env:" + name + "}", CUSTOMERIO_REGION="${env:CUSTOMERIO_REGION}").code
+        == 0
+    )
+
+
+def test_where_a_key_came_from_is_said_at_debug_only(home: Home) -> None:
+    home.run("login", given=LINES)
+    told = reads(home, CIO_MCP_LOG_LEVEL="debug")
+    assert f"credentials come from `cio-mcp login`: file:{home.config}/login/site_id" in told.err
+    assert "`cio-mcp login`" not in reads(home).err
+    assert not [key for key in KEYS.values() if key in told.err]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (b"", "no key was given, so nothing was stored"),
+        (b"# none\n\n", "no key was given"),
+        (b"canary-app-key\n", "line 1 of standard input is not NAME=value with one of CUSTOMERIO_SITE_ID"),
+        (b"CUSTOMERIO_APP_KEY=canary\n", "line 1 of standard input"),
+    ],
+)
+def test_what_is_no_key_is_refused_and_not_repeated(home: Home, given: bytes, said: str) -> None:
+    refused = home.run("login", given=given).sentence(1)
+    assert said in refused
+    assert "canary" not in refused
+
+
+def test_a_key_of_another_form_is_refused(home: Home) -> None:
+    refused = home.run("login", given=b"CUSTOMERIO_APP_API_KEY=sa_live_canary\n")
+    assert (refused.code, "set CUSTOMERIO_SERVICE_ACCOUNT_TOKEN instead" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda path: path.chmod(0o644), "others can read {}; run: chmod 600 {}"),
+        (lambda path: path.write_text("{"), "{} is not as `cio-mcp login` writes it"),
+        (lambda path: path.write_text('{"region": "us", "credentials": {"app_api_key": "canary"}}'), "{} is not as"),
+    ],
+)
+def test_a_marker_that_is_not_ours_is_not_followed(home: Home, spoil: object, said: str) -> None:
+    home.run("login", given=LINES)
+    assert callable(spoil)
+    spoil(home.config / "login.json")
+    refused = reads(home).sentence(2)
+    assert said.replace("{}", str(home.config / "login.json")) in refused
+    assert "canary" not in refused
+
+
+def test_a_terminal_is_asked_without_an_echo(home: Home) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        [*COMMAND, "login"],
+        env={**CLEAN, **home.env()},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    seen = ""
+    for question, answer in zip(("site id: ", "Track API: key: ", "App API: key: "), KEYS.values(), strict=True):
+        while question not in seen:
+            seen += os.read(ours, 1_000).decode()
+        os.write(ours, f"{answer}\n".encode())
+    try:
+        while chunk := os.read(ours, 1_000):
+            seen += chunk.decode()
+    except OSError:  # how Linux says that the other side is closed
+        pass
+    finally:
+        os.close(ours)
+    assert process.wait(PATIENCE) == 0, seen
+    assert not [key for key in KEYS.values() if key in seen]
+    assert reads(home).code == 0
+
+
+def test_a_start_without_stored_keys_loads_no_keyring(home: Home) -> None:
+    script = "import sys; from cio_mcp.cli import main; main(['doctor']); sys.exit('keyring' in sys.modules)"
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", script], env={**CLEAN, **home.env()}, capture_output=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_sandbox_needs_and_reads_no_stored_key(home: Home) -> None:
+    home.run("login", given=LINES, keyring=IN_HOME)
+    assert home.run("call", "list_segments", "--sandbox").code == 0
+
+
+def test_a_running_server_takes_up_a_key_that_was_stored_anew(home: Home) -> None:
+    home.run("login", "--unchecked", given=b"CUSTOMERIO_APP_API_KEY=canary-old\n")
+    with running(env=home.env()) as server:
+        server.handshake()
+        assert home.run("login", given=LINES.splitlines(keepends=True)[2]).code == 0
+        found = server.call(1, "list_segments", modern=False)["result"]
+    assert not found.get("isError"), json.dumps(found)
