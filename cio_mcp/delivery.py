@@ -16,7 +16,7 @@ from cio_mcp.catalog.endpoint import Access, Endpoint, Repeat
 from cio_mcp.completion import brought_to_its_end
 from cio_mcp.consent import NOBODY, Person
 from cio_mcp.credentials import Lease
-from cio_mcp.errors import Throttled, Unavailable
+from cio_mcp.errors import Unavailable
 from cio_mcp.gateway import Gateway, Lost, Oversized, Place, Unsent
 from cio_mcp.observing import UNOBSERVED, Attempt, Observer, Wait
 from cio_mcp.retry import Fault, decide, fault_of, retry_after
@@ -204,9 +204,18 @@ class Delivery:
             await self.effects.sleep(0 if outcome.fault is Fault.THROTTLED else delay)
 
     async def _admitted(self, job: Job, course: Course, breaker: Breaker, last: Undelivered | None) -> Passage:
+        """Return what one attempt needs; what keeps it from leaving says nothing of an earlier one that did."""
+        try:
+            return await self._passage(job, course, breaker, last)
+        except Exception as refusal:
+            if course.doubt:
+                raise course.doubt from refusal
+            raise
+
+    async def _passage(self, job: Job, course: Course, breaker: Breaker, last: Undelivered | None) -> Passage:
         """Return what one attempt needs; while the host is left alone, nobody stands in line for it."""
         if wait := await self._left_alone(job, course, breaker):
-            raise course.doubt or last or self._unavailable(job, breaker, wait)
+            raise last or self._unavailable(job, breaker, wait)
         slots = await self._slots(job, course)
         try:
             place = await self._place(job, course)
@@ -214,20 +223,20 @@ class Delivery:
             slots.close()
             raise
         try:
-            return Passage(slots=slots, place=place, turn=await self._turn(job, course, breaker, last))
+            return Passage(slots=slots, place=place, turn=await self._turn(job, breaker, last))
         except BaseException:
             place.leave()
             slots.close()
             raise
 
-    async def _turn(self, job: Job, course: Course, breaker: Breaker, last: Undelivered | None) -> Turn:
+    async def _turn(self, job: Job, breaker: Breaker, last: Undelivered | None) -> Turn:
         """Return the breaker's leave; what stops a call may have come while it stood in line."""
         if job.writes and (stop := await self.stopped()):
-            raise course.doubt or stop
+            raise stop
         now = self.effects.now()
         if turn := breaker.admit(now, safe=job.safe):
             return turn
-        raise course.doubt or last or self._unavailable(job, breaker, breaker.wait(now, safe=job.safe))
+        raise last or self._unavailable(job, breaker, breaker.wait(now, safe=job.safe))
 
     async def _left_alone(self, job: Job, course: Course, breaker: Breaker) -> float:
         """Return the seconds for which the host is still left alone.
@@ -257,12 +266,7 @@ class Delivery:
         expected = self.budgets.expected_wait(job.lease.name, job.endpoint.buckets)
         if ANNOUNCED_SECONDS <= expected <= self._patience(course):
             await course.caller.waiting(expected)
-        try:
-            slots = await self.budgets.acquire(job.lease.name, job.endpoint.buckets, max_wait=self._patience(course))
-        except Throttled:
-            if course.doubt:
-                raise course.doubt from None
-            raise
+        slots = await self.budgets.acquire(job.lease.name, job.endpoint.buckets, max_wait=self._patience(course))
         course.waited += slots.waited
         self.observer.waited(Wait(workspace=self.workspace, bucket=job.bucket, seconds=slots.waited))
         return slots
@@ -271,7 +275,7 @@ class Delivery:
         try:
             return await self.gateway.place(self._patience(course), reserved=job.endpoint.sends)
         except Unsent as error:
-            raise course.doubt or Undelivered(Fault.UNSENT, str(error), local=error.local) from None
+            raise Undelivered(Fault.UNSENT, str(error), local=error.local) from None
 
     def _patience(self, course: Course) -> float:
         reply = min(REPLY_SECONDS, (course.deadline - course.started) / 2)

@@ -61,10 +61,8 @@ def _leaves_open(endpoint: Endpoint, course: Course, error: CioError) -> bool:
             return True
         case UnreadableReply():
             return endpoint.access is not Access.READ
-        case Rejected():  # this attempt was refused; an earlier one may have had its effect
-            return course.doubt is not None and not isinstance(error, PartlyRejected)
-        case _:
-            return False
+        case _:  # this attempt was refused, or never left; an earlier one may have had its effect
+            return course.doubt is not None and isinstance(error, (Rejected, *_REFUSALS))
 
 
 def interrupted(endpoint: Endpoint, course: Course, interruption: BaseException) -> Ending:
