@@ -51,6 +51,9 @@ class ChainCheck:
             verdict = await self._verify()
         except Unrecorded as error:
             problem = str(error)
+        except Exception as fault:  # what only looks must not end the server that it looks at
+            problem = f"it could not be verified ({type(fault).__name__}); run: cio-mcp audit verify"
+            logging.getLogger("cio_mcp").exception("the record could not be verified")
         if verdict and verdict.fault:
             logging.getLogger("cio_mcp").error("the record does not hold: %s", verdict.fault.text)
         return Checked(verdict=verdict, problem=problem, at=self._now(), took=time.monotonic() - began)

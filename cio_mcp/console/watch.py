@@ -1,5 +1,6 @@
 """Gathers what the page shows, once for everybody who looks at the same moment."""
 
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -64,6 +65,9 @@ class Watch:
                 kept, problem = await self._kept(self.reach()), ""
             except Unrecorded as error:
                 problem = str(error)
+            except Exception as fault:  # what stands in it may be anybody's; the rest of the page is still true
+                problem = f"it cannot be read ({type(fault).__name__}); run: cio-mcp audit verify"
+                logging.getLogger("cio_mcp").exception("the record cannot be read")
         return Gathered(
             at=self._now(),
             server=self._server,

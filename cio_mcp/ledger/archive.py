@@ -1,13 +1,12 @@
 """Reading a ledger without changing it: what the audit commands ask."""
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 from cio_mcp.ledger import chain, spending
 from cio_mcp.ledger.chain import Fault, Flaw, Keys, Link, Record, Verdict
-from cio_mcp.ledger.entries import CARRIED, ENDS, INTENT, base, filed, rows
+from cio_mcp.ledger.entries import CARRIED, ENDS, INTENT, base, filed, rows, stored
 from cio_mcp.ledger.pen import Connection
 
 SEARCHED = 2_000
@@ -21,7 +20,7 @@ def records(connection: Connection, after: int = 0, limit: int | None = None) ->
     for count, row in enumerate(rows(connection, after)):
         if limit is not None and count >= limit:
             return
-        yield json.loads(row.body)
+        yield chain.shown(row)
 
 
 def of_principal(connection: Connection, principal: str, limit: int, until: int) -> list[Record]:
@@ -33,9 +32,9 @@ def of_principal(connection: Connection, principal: str, limit: int, until: int)
 def mentioning(connection: Connection, mark: str) -> Iterator[Record]:
     """Yield the records in which a text stands, unverified."""
     like = (f"%{mark}%",)  # in a mark nothing stands for other characters
-    with closing(connection.execute("SELECT body FROM records WHERE body LIKE ? ORDER BY seq", like)) as found:
-        for (body,) in found:
-            yield json.loads(body)
+    asked = "SELECT seq, body, mac FROM records WHERE body LIKE ? ORDER BY seq"
+    with closing(connection.execute(asked, like)) as found:
+        yield from (chain.shown(stored(*row)) for row in found)
 
 
 def verify(connection: Connection, keys: Keys, noted: Link | None = None) -> Verdict:
@@ -44,6 +43,11 @@ def verify(connection: Connection, keys: Keys, noted: Link | None = None) -> Ver
     if verdict.fault:
         return verdict
     return replace(verdict, fault=_Index(connection, verdict).fault())
+
+
+def _number(stored: object) -> int:
+    """Return a number of the table; SQLite would keep something else in its place too."""
+    return stored if isinstance(stored, int) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class _Index:
         """Return the first record that the tables contradict."""
         begun = ended = 0
         for row, operation in filed(self.connection):
-            record = json.loads(row.body)
+            record = chain.read(row.body)
             if operation != record.get("operation"):
                 return Fault(Flaw.INDEX, row.seq, f"record {row.seq} is kept under another operation than its own")
             if record["kind"] in (INTENT, CARRIED, *ENDS):
@@ -76,7 +80,7 @@ class _Index:
         if row is None:
             # It ended at once, or its intent was removed when its time had come.
             return None if begins or record.get("intent", 0) > self.verdict.base.seq else (False, False)
-        if (begins and row["intent_seq"] < seq) or (ends and (row["outcome_seq"] or 0) < seq):
+        if (begins and _number(row["intent_seq"]) < seq) or (ends and _number(row["outcome_seq"]) < seq):
             return None
         is_intent, is_outcome = begins and row["intent_seq"] == seq, ends and row["outcome_seq"] == seq
         if is_intent and any(row[name] != record.get(name, absent) for name, absent in _INDEXED.items()):

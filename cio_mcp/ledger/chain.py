@@ -21,6 +21,8 @@ MAC_BYTES = hashlib.sha256().digest_size
 KEY_BYTES = 32
 CHECKPOINT = "checkpoint"
 """The kind of record that says up to which record the beginning was removed on purpose."""
+UNREADABLE = "unreadable"
+"""The kind under which a record is shown that is none."""
 UNSEEN = (
     "A chain alone does not show a cut tail, nor a rewrite by someone who has the key: "
     "note the head elsewhere and compare with it."
@@ -147,7 +149,7 @@ def followed(rows: Iterable[Row], key: bytes, base: Link) -> Iterator[tuple[Link
     """Yield every record after `base` once it is verified; raises Broken at the first that is not what was written."""
     before, waiting = base, iter(rows)
     for row in waiting:
-        record = _read(row.body)
+        record = read(row.body)
         if not (
             row.seq == before.seq + 1
             and record.get("seq") == row.seq
@@ -183,6 +185,18 @@ def verify(rows: Iterable[Row], key: bytes, *, base: Link = GENESIS, noted: Link
     return Verdict(base=base, head=head, records=count, fault=fault)
 
 
+def shown(row: Row) -> Record:
+    """Return a record as it can be shown, unverified: what is no record is shown as the text that stands there."""
+    record = read(row.body)
+    if (
+        record.get("seq") == row.seq
+        and isinstance(record.get("kind"), str)
+        and isinstance(record.get("at"), float | int)
+    ):
+        return record
+    return {"seq": row.seq, "kind": UNREADABLE, "at": 0.0, "text": row.body}
+
+
 def stated_by(checkpoint: Mapping[str, Any]) -> Link:
     """Return the link up to which a checkpoint says that records were removed."""
     return Link(checkpoint["until"], bytes.fromhex(checkpoint["mac"]))
@@ -198,9 +212,10 @@ def _before_base(noted: Link | None, base: Link) -> Fault | None:
     )
 
 
-def _read(body: str) -> Record:
+def read(body: object) -> Record:
+    """Return a record from its body; empty if somebody made something else of it."""
     try:
-        record = json.loads(body)
+        record = json.loads(body) if isinstance(body, str) else {}
     except (ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
@@ -214,7 +229,7 @@ def _diagnosed(record: Record, due: int, later: Iterator[Row]) -> Fault:
         return Fault(Flaw.CHANGED, due, text)
     if claimed < due:
         return Fault(Flaw.DUPLICATED, due, f"record {claimed} stands again where record {due} should")
-    if any(_read(other.body).get("seq") == due for other in later):
+    if any(read(other.body).get("seq") == due for other in later):
         return Fault(Flaw.REORDERED, due, f"record {due} does not stand in its place: record {claimed} does")
     gone = f"record {due} is" if claimed == due + 1 else f"records {due} to {claimed - 1} are"
     return Fault(Flaw.REMOVED, due, f"{gone} gone: record {claimed} follows")

@@ -5,7 +5,7 @@ import json
 from typing import Any, Final
 
 from cio_mcp.ledger.clock import Moment
-from cio_mcp.ledger.pen import Connection
+from cio_mcp.ledger.pen import Connection, Damaged
 from cio_mcp.ledger.terms import Confirmation, NotConfirmed, State
 
 FORGOTTEN_AFTER: Final = 86_400.0
@@ -125,13 +125,16 @@ def _select(connection: Connection, condition: str, value: str) -> list[_Row]:
 
 
 def _confirmation(row: _Row) -> Confirmation:
-    return Confirmation(
-        handle=row["handle"],
-        operation=row["operation"],
-        binding=row["binding"],
-        expires_at=row["expires_at"],
-        state=State(row["state"]),
-        by=row["decided_by"],
-        plan=None if row["plan"] is None else json.loads(row["plan"]),
-        **json.loads(row["facts"]),
-    )
+    try:
+        return Confirmation(
+            handle=row["handle"],
+            operation=row["operation"],
+            binding=row["binding"],
+            expires_at=row["expires_at"],
+            state=State(row["state"]),
+            by=row["decided_by"],
+            plan=None if row["plan"] is None else json.loads(row["plan"]),
+            **json.loads(row["facts"]),
+        )
+    except (TypeError, ValueError):
+        raise Damaged("a confirmation that is kept is not as it was written; it can only be asked for anew") from None

@@ -40,13 +40,12 @@ def append(pen: Pen, at: float, kind: str, members: Mapping[str, Any]) -> Link:
 def head(connection: Connection) -> Link:
     """Return the end of the chain."""
     found = connection.execute("SELECT seq, mac FROM records ORDER BY seq DESC LIMIT 1").fetchone()
-    return Link(*found) if found else base(connection)
+    return _link(*found) if found else base(connection)
 
 
 def base(connection: Connection) -> Link:
     """Return the link after which the records begin, as the ledger claims it."""
-    seq, mac = connection.execute("SELECT seq, mac FROM base").fetchone()
-    return Link(seq, mac)
+    return _link(*connection.execute("SELECT seq, mac FROM base").fetchone())
 
 
 def rows(connection: Connection, after: int = 0) -> Iterator[Row]:
@@ -60,10 +59,15 @@ def filed(connection: Connection, after: int = 0) -> Iterator[tuple[Row, str | N
         found = connection.execute(
             "SELECT seq, body, mac, operation FROM records WHERE seq > ? ORDER BY seq LIMIT ?", (after, _AT_ONCE)
         ).fetchall()
-        yield from ((Row(*row), operation) for *row, operation in found)
+        yield from ((stored(*row), operation) for *row, operation in found)
         if len(found) < _AT_ONCE:
             return
         after = found[-1][0]
+
+
+def stored(seq: int, body: Any, mac: Any) -> Row:
+    """Return a row; what is not of its kind, which SQLite would keep too, is no record and no mac."""
+    return Row(seq, body if isinstance(body, str) else "", mac if isinstance(mac, bytes) else b"")
 
 
 def told(value: Intent | Outcome) -> Record:
@@ -96,6 +100,10 @@ def keep_moment(connection: Connection, moment: Moment) -> None:
         "UPDATE clock SET tick = ?, now = ?, uptime = ?, boot = ?",
         (moment.tick, reading.now, reading.uptime, reading.boot),
     )
+
+
+def _link(seq: Any, mac: Any) -> Link:
+    return Link(seq if isinstance(seq, int) else -1, mac if isinstance(mac, bytes) else b"")
 
 
 def _members(kind: type[Intent | Outcome], record: Record) -> Record:

@@ -1,12 +1,11 @@
 """Writes from intent to end: each step is a record, and a line in the table that decisions are made from."""
 
-import json
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from cio_mcp.ledger import spending
+from cio_mcp.ledger import chain, spending
 from cio_mcp.ledger.chain import Link
 from cio_mcp.ledger.clock import Ages, Moment
 from cio_mcp.ledger.entries import INTENT, OUTCOME, RECOVERED, SETTLED, append, intent_of, outcome_of, told
@@ -146,7 +145,7 @@ def _ended_at_once(connection: Connection, operation: str) -> Operation | None:
     found = connection.execute(
         "SELECT body FROM records WHERE operation = ? ORDER BY seq DESC LIMIT 1", (operation,)
     ).fetchone()
-    record = json.loads(found[0]) if found else {}
+    record = chain.read(found[0]) if found else {}
     if record.get("kind") != OUTCOME or "intent" in record:
         return None  # the rest of an operation whose intent retention has removed
     ended_at = record["at"]
@@ -163,4 +162,7 @@ def _record(seq: int | None, body: str | None) -> Any:
         return None
     if body is None:
         raise Damaged(f"record {seq} is gone; run: cio-mcp audit verify")
-    return json.loads(body)
+    record = chain.read(body)
+    if not record:
+        raise Damaged(f"record {seq} is not what was written; run: cio-mcp audit verify")
+    return record

@@ -1,9 +1,9 @@
 """How long records are kept: in small steps the oldest go, and a checkpoint in the chain says so."""
 
-import json
 from dataclasses import dataclass
 from itertools import takewhile
 
+from cio_mcp.ledger import chain
 from cio_mcp.ledger.chain import CHECKPOINT, Link, Record
 from cio_mcp.ledger.clock import Moment
 from cio_mcp.ledger.entries import CARRIED, INTENT, append, told
@@ -37,7 +37,7 @@ def step(pen: Pen, keep: Retention, moment: Moment, *, until: int, held: float) 
     if not due:
         return 0
     for _seq, body, _mac in due:
-        record = json.loads(body)
+        record = chain.read(body)
         if record["kind"] in (INTENT, CARRIED):
             _let_go(pen, record, moment)
     last = Link(due[-1][0], due[-1][2])
@@ -53,7 +53,12 @@ def _due(connection: Connection, keep: Retention, moment: Moment, until: int, he
         "SELECT seq, body, mac FROM records WHERE seq <= ? ORDER BY seq LIMIT ?", (until, STEP)
     ).fetchall()
     too_old = moment.now - keep.days * _DAY
-    return list(takewhile(lambda row: too_large or json.loads(row[1])["at"] < too_old, oldest))
+
+    def is_due(row: _Stored) -> bool:
+        record = chain.read(row[1])  # what is none any more stays, as evidence
+        return "kind" in record and "at" in record and (too_large or record["at"] < too_old)
+
+    return list(takewhile(is_due, oldest))
 
 
 def _let_go(pen: Pen, begun: Record, moment: Moment) -> None:

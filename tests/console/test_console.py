@@ -319,14 +319,20 @@ def test_the_chain_is_verified_and_its_head_can_be_noted(tmp_path: Path) -> None
         assert served.command("audit", "verify", "--head", served.state["record"]["chain"]["head"]).code == 0
 
 
-def test_a_record_that_was_changed_is_seen_on_the_page(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE records SET body = replace(body, '\"ok\"', '\"failed\"') WHERE seq = 3",
+        "UPDATE records SET body = 'none' WHERE seq = 3",
+        "UPDATE records SET mac = 'abc' WHERE seq = 3",
+    ],
+)
+def test_a_record_that_was_changed_is_seen_on_the_page(statement: str, tmp_path: Path) -> None:
     with house(tmp_path) as served:
         for _ in range(3):
             served.call("list_segments")
     with closing(sqlite3.connect(served.ledger, isolation_level=None)) as connection:
-        assert connection.execute(
-            "UPDATE records SET body = replace(body, '\"ok\"', '\"failed\"') WHERE seq = 3"
-        ).rowcount
+        assert connection.execute(statement).rowcount
     with house(tmp_path) as served:
         assert served.sign_in().is_success
         chain = served.waits_until(
@@ -334,6 +340,7 @@ def test_a_record_that_was_changed_is_seen_on_the_page(tmp_path: Path) -> None:
         )
         assert (chain["state"], chain["flaw"]) == ("broken", "changed")
         assert "record 3" in chain["text"]
+        assert served.call("list_segments")["segments"], "who looks at a broken record does not end its server"
 
 
 def test_an_outcome_that_nobody_knows_is_listed_whoevers_it_is(

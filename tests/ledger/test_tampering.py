@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cio_mcp.ledger.chain import Flaw
-from cio_mcp.ledger.terms import Ending, Terms
+from cio_mcp.ledger.chain import UNREADABLE, Flaw
+from cio_mcp.ledger.retention import Retention
+from cio_mcp.ledger.terms import Ending, Terms, Unrecorded
 from tests.ledger.book import FAILED, OK, UNKNOWN, Calls, opened, second
 
 pytestmark = pytest.mark.anyio
@@ -67,6 +68,61 @@ async def test_a_change_by_hand_is_found(path: Path, statement: str, flaw: Flaw)
         fault = ledger.verify().fault
     assert fault is not None
     assert fault.flaw is flaw
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE records SET body = 'none' WHERE seq = 3",
+        "UPDATE records SET body = x'ff00' WHERE seq = 3",
+        "UPDATE records SET body = '{}' WHERE seq = 3",
+        "UPDATE records SET body = '[3]' WHERE seq = 3",
+    ],
+)
+async def test_what_is_no_record_any_more_is_found_shown_and_kept(path: Path, statement: str) -> None:
+    change(path, statement)
+    with opened(path, tend=False) as ledger:
+        fault, records = ledger.verify().fault, ledger.records()
+        assert fault is not None
+        assert (fault.flaw, fault.seq) == (Flaw.CHANGED, 3)
+        assert [record["seq"] for record in records] == list(range(1, len(records) + 1))
+        assert [record["seq"] for record in records if record["kind"] == UNREADABLE] == [3]
+    with opened(path, keep=Retention(days=0.0, megabytes=0.0)) as ledger:
+        with pytest.raises(Unrecorded, match="audit verify"):
+            await ledger.prune()
+        assert 3 in [record["seq"] for record in ledger.records()]
+        await ledger.conclude(Calls().intent(operation="op-later"), OK)
+
+
+@pytest.mark.parametrize("mac", ["'abc'", "'\u00e9'", "5", "x''"])
+@pytest.mark.parametrize("where", ["records SET mac = {} WHERE seq = 3", "base SET mac = {}"])
+async def test_what_is_no_mac_any_more_is_found(path: Path, where: str, mac: str) -> None:
+    change(path, "UPDATE " + where.format(mac))
+    with opened(path, tend=False) as ledger:
+        fault = ledger.verify().fault
+        assert fault is not None
+        assert (fault.flaw, fault.seq) == (Flaw.CHANGED, 3 if "records" in where else 1)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE operations SET intent_seq = 'x' WHERE operation = 'op-000001'",
+        "UPDATE operations SET outcome_seq = 'x' WHERE operation = 'op-000001'",
+    ],
+)
+async def test_what_is_no_number_any_more_is_found(path: Path, statement: str) -> None:
+    change(path, statement)
+    with opened(path, tend=False) as ledger:
+        fault = ledger.verify().fault
+        assert fault is not None
+        assert fault.flaw is Flaw.INDEX
+
+
+async def test_an_operation_whose_record_is_none_any_more_is_not_made_up(path: Path) -> None:
+    change(path, "UPDATE records SET body = 'none' WHERE seq = 3")
+    with opened(path, tend=False) as ledger, pytest.raises(Unrecorded, match="audit verify"):
+        await ledger.operation("op-000001")
 
 
 async def test_an_operation_added_by_hand_is_found(path: Path) -> None:
