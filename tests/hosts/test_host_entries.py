@@ -57,6 +57,25 @@ def test_a_toml_file_keeps_its_comments_and_order() -> None:
     assert tomllib.loads(rendered(Syntax.TOML, again)) == tomllib.loads(text)
 
 
+def test_a_character_cut_in_half_stays_so() -> None:
+    text = r'{"history": ["cut \ud83d"]}'
+    assert r"cut \ud83d" in with_entry(text)
+    assert json.loads(with_entry(text))["history"] == json.loads(text)["history"]
+
+
+def test_a_number_is_written_as_one_of_the_same_value() -> None:
+    assert json.loads(with_entry('{"a": [1e-7, 0.1, -2.50, 123456789012345678901]}'))["a"] == [
+        1e-7, 0.1, -2.5, 123456789012345678901
+    ]  # fmt: skip
+
+
+def test_a_toml_file_that_would_lose_its_next_lines_to_our_table_is_left_alone() -> None:
+    document = parsed(Syntax.TOML, 'mcp_servers.other.command = "x"\nmodel = "mine"\n')
+    put(servers_of(document, CODEX), "customerio", OURS)
+    with pytest.raises(Unreadable, match="without a loss"):
+        rendered(Syntax.TOML, document)
+
+
 @pytest.mark.parametrize("text", ["", " \n", "{}"])
 def test_an_empty_file_is_a_file_without_servers(text: str) -> None:
     assert json.loads(with_entry(text)) == {"mcpServers": {"customerio": OURS}}
@@ -70,6 +89,9 @@ def test_an_empty_file_is_a_file_without_servers(text: str) -> None:
         (Syntax.JSON, '{"a": 1, "a": 2}', "twice"),
         (Syntax.JSON, "[" * 100_000, "nested too deeply"),
         (Syntax.JSON, "{} // mine", "no JSON"),
+        (Syntax.JSON, '{"a": 1e400}', "cannot be kept as it is"),
+        (Syntax.JSON, '{"a": 12345678901234567890.5}', "cannot be kept as it is"),
+        (Syntax.JSON, '{"a": NaN}', "cannot be kept as it is"),
         (Syntax.TOML, "a = ", "no TOML"),
     ],
 )
