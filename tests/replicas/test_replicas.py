@@ -152,12 +152,14 @@ async def test_one_that_is_killed_takes_nothing_with_it(
     gone = Counter(re.search(rb'"number":\s*(\d+)', received.body)[1] for received in deliveries if received.status)  # type: ignore[index]
     assert set(gone.values()) == {1}, "none was sent twice"
     assert {number for number, result in results.items() if result and "delivery_id" in result} <= set(map(int, gone))
+    unknown = {operation["operation"] for operation in later["operations"]}
     for number, answer in again.items():
-        sent = "delivery_id" in answer
-        assert sent or answer["error"]["code"] == "held_back", answer
-        assert sent or any(
-            operation["operation"] == answer["error"]["earlier"]["operation"] for operation in later["operations"]
-        ), number
+        if "delivery_id" not in answer:
+            assert answer["error"]["code"] == "held_back", answer
+            earlier = answer["error"]["earlier"]
+            # What was recorded may have been lost on the way from the dead to the proxy.
+            was_answered = earlier["ending"] == "ok" and str(number).encode() in gone
+            assert was_answered or earlier["operation"] in unknown, (number, answer)
     async with at(postgres_url) as world:
         records = await world.office.records()
     assert left_open(records) == set()
