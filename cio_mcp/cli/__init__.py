@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cio_mcp.cli.first_failure import first_failure
+from cio_mcp.cli.beside import first_failure
 
 USAGE_ERROR = 2
 INTERRUPTED = 130

@@ -17,8 +17,8 @@ from mcp.client import ClientRequestContext
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
+from cio_mcp.cli.beside import first_failure
 from cio_mcp.cli.checked import log_to_stderr, settings_of
-from cio_mcp.cli.first_failure import first_failure
 from cio_mcp.cli.team import team
 from cio_mcp.server import META, server_of
 from cio_mcp.settings import Settings, SettingsError, flags_given, with_login

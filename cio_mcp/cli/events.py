@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import anyio
 from starlette.routing import BaseRoute, Route
 
+from cio_mcp.cli.beside import beside
 from cio_mcp.exchange import Exchange
 from cio_mcp.ledger.place import ledger_path
 from cio_mcp.native import Answered
@@ -20,26 +22,39 @@ from cio_mcp.webhooks.receiver import Receiver
 from cio_mcp.webhooks.setup import PATH, Setup
 from cio_mcp.webhooks.signature import Window
 from cio_mcp.webhooks.sqlite import SqliteEvents, events_path
-from cio_mcp.webhooks.store import EventStore, Retention
+from cio_mcp.webhooks.store import EventStore, EventsUnavailable, Retention
 from cio_mcp.webhooks.tools import webhook_tools
+
+TENDED_EVERY = 600.0
+"""Seconds between two looks for what is too old: events go when their time has come, whether others come or not."""
 
 
 @asynccontextmanager
 async def events_of(
-    settings: Settings, *, workspace: str, database: Database | None
+    settings: Settings, *, workspace: str, database: Database | None, tended_every: float = TENDED_EVERY
 ) -> AsyncIterator[EventStore | None]:
-    """Open the store of a workspace's events; None where none are received and none were.
+    """Open the store of a workspace's events, and tend to it; None where none are received and none were.
 
     With a database they lie there, else beside the ledger. Without a signing key a file is still read if there is
     one: another process may receive.
     """
     store = _store(settings, workspace, database)
+    if store is None:
+        yield None
+        return
     try:
-        yield store
+        async with beside(partial(_tend, store, tended_every)):
+            yield store
     finally:
-        if store:
-            with anyio.CancelScope(shield=True):
-                await store.aclose()
+        with anyio.CancelScope(shield=True):
+            await store.aclose()
+
+
+async def _tend(store: EventStore, every: float) -> None:
+    while True:
+        await anyio.sleep(every)
+        with suppress(EventsUnavailable):  # whoever uses it is told so; what is too old goes another time
+            await store.prune()
 
 
 def _store(settings: Settings, workspace: str, database: Database | None) -> EventStore | None:

@@ -36,7 +36,7 @@ _BYTES: Final = "bytes"
 TABLES: Final = (
     """
     CREATE TABLE events (
-        seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        seq BIGINT GENERATED ALWAYS AS IDENTITY,
         workspace TEXT NOT NULL,
         event_id TEXT NOT NULL,
         at BIGINT NOT NULL,
@@ -48,7 +48,8 @@ TABLES: Final = (
         person_email TEXT,
         person_cio_id TEXT,
         digest BYTEA NOT NULL,
-        line TEXT NOT NULL
+        line TEXT NOT NULL,
+        PRIMARY KEY (workspace, seq)
     )
     """,
     "CREATE UNIQUE INDEX events_by_id ON events (workspace, event_id)",
@@ -98,9 +99,10 @@ _LATEST: Final = """
 INSERT INTO events_latest VALUES (?, ?, ?)
 ON CONFLICT (workspace) DO UPDATE SET at = excluded.at, received_at = excluded.received_at
 """
+# Numbers of other workspaces lie between, and those that repeats used up: only counting rows takes as many as come in.
 _OLDEST: Final = """
-DELETE FROM events WHERE seq < (SELECT min(seq) FROM events WHERE workspace = ?) + ? AND workspace = ?
-AND received_at < ? RETURNING length(line)
+DELETE FROM events WHERE workspace = ? AND received_at < ?
+AND seq IN (SELECT seq FROM events WHERE workspace = ? ORDER BY seq LIMIT ?) RETURNING length(line)
 """
 
 T = TypeVar("T")
@@ -215,7 +217,7 @@ class PostgresEvents:
         (now,) = session.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone() or (0.0,)
         too_large = self._counts(session).get(_BYTES, 0) > self._keep.megabytes * 1e6
         bound = float("inf") if too_large else now - max(self._keep.days, LEAST_DAYS) * _DAY
-        gone = session.execute(_OLDEST, (self._workspace, STEP, self._workspace, bound)).fetchall()
+        gone = session.execute(_OLDEST, (self._workspace, bound, self._workspace, STEP)).fetchall()
         if gone:
             self._count({_BYTES: -sum(size + _ROW_BYTES for (size,) in gone)}, session)
         return len(gone)

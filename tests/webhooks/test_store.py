@@ -9,7 +9,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from cio_mcp.cli.events import events_of
 from cio_mcp.postgres import Database
+from cio_mcp.settings import load
 from cio_mcp.webhooks.events import Read, read
 from cio_mcp.webhooks.postgres import PostgresEvents
 from cio_mcp.webhooks.sqlite import STEP, SqliteEvents, events_path
@@ -173,6 +175,30 @@ async def test_what_is_too_much_goes_oldest_first(open_store: Open) -> None:
     assert left
     assert left == list(range(2_399, 2_399 - len(left), -1))
     assert await store.prune() == 0
+
+
+async def test_workspaces_that_share_a_store_keep_within_their_bounds_while_events_come(open_store: Open) -> None:
+    stores = [open_store(name, keep=Retention(megabytes=1)) for name in ("one", "two", "three")]
+    for start in range(0, 4_000, 100):
+        for store in stores:
+            await store.put(
+                [arrival(number, data={"failure_message": "x" * 900}) for number in range(start, start + 100)]
+            )
+    # Each event takes 1.2 kB and more; one file is one bound for all of it.
+    for store in stores:
+        assert len(await times(store)) < 1_600
+
+
+@pytest.mark.parametrize("open_store", ["sqlite"], indirect=True)
+async def test_what_is_too_old_goes_though_nothing_comes(open_store: Open, tmp_path: Path) -> None:
+    await open_store().put([arrival(0, received_at=time.time() - 11 * _DAY), arrival(1)])
+    settings = load({"CIO_MCP_LEDGER": str(tmp_path / "ledger.sqlite3"), "CIO_MCP_EVENTS_DAYS": "10"})
+    assert events_path(tmp_path / "ledger.sqlite3") == tmp_path / "events.sqlite3"
+    async with events_of(settings, workspace="test", database=None, tended_every=0.01) as store:
+        assert store is not None
+        with anyio.fail_after(30):
+            while await times(store) != [1]:  # noqa: ASYNC110 - removed beside
+                await anyio.sleep(0.01)
 
 
 async def test_of_what_is_set_aside_only_the_newest_stay(open_store: Open) -> None:
