@@ -51,13 +51,19 @@ class Spool(logging.Handler):
 
     def _taken(self) -> list[logging.LogRecord]:
         """Take all records that wait; those that were left out came after them."""
-        self.acquire()
-        try:
+        with self._held():
             batch, missed = self._waiting, self._left_out
             self._waiting, self._left_out = [], 0
+        return [*batch, _of_missed(missed)] if missed else batch
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold the lock that `emit` is called with."""
+        self.acquire()
+        try:
+            yield
         finally:
             self.release()
-        return [*batch, _of_missed(missed)] if missed else batch
 
     def end(self) -> None:
         """Let the writing end once everything before is written."""
@@ -65,17 +71,31 @@ class Spool(logging.Handler):
         self._news.set()
 
     def _write(self, batch: list[logging.LogRecord]) -> None:
-        target = self._target
+        lines = "".join(self._line(record) for record in batch)
         try:
-            target.stream.write("".join(target.format(record) + target.terminator for record in batch))
-            target.flush()
-        except Exception:  # noqa: BLE001 - as a handler's own `emit` does; the record says where it was lost
-            target.handleError(batch[-1])
+            self._target.stream.write(lines)
+            self._target.flush()
+        except Exception:  # noqa: BLE001 - whatever it is, there is nowhere else to say so
+            with self._held():
+                self._left_out += len(batch)
+
+    def _line(self, record: logging.LogRecord) -> str:
+        """Return a record as it is written; what cannot be is named by its place, for its values may be secret."""
+        try:
+            return self._target.format(record) + self._target.terminator
+        except Exception as fault:  # noqa: BLE001 - the record may be any library's
+            return self._target.format(_of_unwritable(record, fault)) + self._target.terminator
 
 
 def _of_missed(count: int) -> logging.LogRecord:
-    told = "%d log records were left out here: standard error is read too slowly"
+    told = "%d log records were left out here: standard error is read too slowly, or cannot be written"
     return logging.LogRecord("cio_mcp", logging.WARNING, __file__, 0, told, (count,), None)
+
+
+def _of_unwritable(record: logging.LogRecord, fault: Exception) -> logging.LogRecord:
+    told, where = "a record of %s could not be written: %s in %s, line %d", (record.filename, record.lineno)
+    values = (record.name, type(fault).__name__, *where)
+    return logging.LogRecord("cio_mcp", logging.ERROR, __file__, 0, told, values, None)
 
 
 @contextmanager

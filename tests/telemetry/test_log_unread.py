@@ -7,12 +7,15 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import httpx2
 import pytest
 
+from cio_mcp.telemetry.log import formatter
 from cio_mcp.telemetry.spool import PATIENCE as LAST_WORDS
 from cio_mcp.telemetry.spool import Spool, spooled
 from tests.cli.commands import CLEAN, COMMAND, PATIENCE
@@ -90,9 +93,59 @@ def test_records_beyond_those_that_may_wait_are_counted_where_they_are_missing()
     assert written.getvalue().splitlines() == [
         "line 0",
         "line 1",
-        "3 log records were left out here: standard error is read too slowly",
+        "3 log records were left out here: standard error is read too slowly, or cannot be written",
         "line 5",
     ]
+
+
+def written_by_a_spool(stream: io.StringIO, *records: logging.LogRecord) -> list[dict[str, str]]:
+    handler: logging.StreamHandler[TextIO] = logging.StreamHandler(stream)
+    handler.setFormatter(formatter("json"))
+    spool = Spool(handler)
+    for record in records:
+        spool.handle(record)
+    spool.end()
+    spool.write()
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_record_that_cannot_be_written_takes_no_other_along_and_shows_no_value() -> None:
+    good = logging.LogRecord("good", logging.INFO, __file__, 0, "line", (), None)
+    bad = logging.LogRecord("a library", logging.INFO, "/its/folder/file.py", 7, "%d bytes", ("canary-secret",), None)
+    lines = written_by_a_spool(io.StringIO(), good, bad, good)
+    assert [line["message"] for line in lines] == [
+        "line", "a record of a library could not be written: TypeError in file.py, line 7", "line"
+    ]  # fmt: skip
+
+
+class Full(io.StringIO):
+    """Takes nothing the first time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def write(self, text: str) -> int:
+        """Refuse once, as a pipe without room does that does not wait."""
+        self.asked += 1
+        if self.asked == 1:
+            raise BlockingIOError
+        return super().write(text)
+
+
+def test_what_could_not_be_written_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = Full()
+    spool = Spool(logging.StreamHandler(stream))
+    for _ in range(2):
+        spool.handle(logging.LogRecord("x", logging.INFO, __file__, 0, "line", (), None))
+    writer = threading.Thread(target=spool.write)
+    writer.start()
+    while not stream.asked:
+        time.sleep(0.01)
+    spool.end()
+    writer.join(PATIENCE)
+    assert stream.getvalue().startswith("2 log records were left out here")
+    assert capsys.readouterr().err == ""
 
 
 def test_when_the_block_ends_everything_is_written_and_the_handlers_are_as_before(tmp_path: Path) -> None:
