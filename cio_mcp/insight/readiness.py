@@ -51,13 +51,22 @@ def concerns(seen: Broadcast, now: float) -> list[Concern]:
     """Return what to settle before it is triggered, what stops it first."""
     if seen.is_absent:
         return [_stop("There is no broadcast of this id now.", "Take the id from list_broadcasts.")]
-    found = [*_of_state(seen), *_of_audience(seen.survey), *_of_actions(seen.actions), *_of_triggers(seen, now)]
+    unread = _of_gaps({"its state": seen.found, "its messages": seen.actions, "its triggers": seen.triggers})
+    known = (*_of_state(seen), *_of_actions(seen.actions), *_of_triggers(seen, now))
+    found = [*unread, *_of_audience(seen.survey), *known]
     return sorted(found, key=lambda concern: concern.level)
 
 
 def newest(triggers: Sequence[Mapping[str, Any]] | None) -> Mapping[str, Any]:
     """Return the newest trigger, empty if there is none."""
     return max(triggers or [{}], key=lambda row: number(row.get("created_at")) or 0)
+
+
+def _of_gaps(read: Mapping[str, object]) -> Iterator[Concern]:
+    """Warn of what could not be read: it is not ready by what nobody looked at."""
+    gaps = [what for what, found in read.items() if found is None]
+    if gaps:
+        yield _warning(f"Not known: {', '.join(gaps)}.", "Call it again in a moment; not_known says why.")
 
 
 def _of_state(seen: Broadcast) -> Iterator[Concern]:

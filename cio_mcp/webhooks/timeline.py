@@ -9,11 +9,11 @@ from cio_mcp.webhooks.events import Event
 
 Until = Literal["sent", "delivered", "opened", "clicked", "converted"]
 
-# Reporting webhooks reference, the metrics of all channels, in the order in which they follow from each other.
-_ORDER = (
+ORDER = (
     *("created", "drafted", "attempted", "deferred", "sent", "undeliverable", "failed", "dropped", "bounced"),
     *("delivered", "opened", "clicked", "converted", "replied", "unsubscribed", "spammed"),
 )
+"""The metrics of all channels, in the order in which they follow from each other (reporting webhooks reference)."""
 _READ = frozenset({"opened", "clicked", "replied", "unsubscribed", "spammed"})
 _PROOFS: Mapping[Until, frozenset[str]] = {
     # What came back was sent. A conversion may count without anything having been opened.
@@ -64,4 +64,4 @@ def steps(events: Sequence[Event], looked: Mapping[str, int]) -> list[Step]:
 
 
 def _rank(metric: str) -> int:
-    return _ORDER.index(metric) if metric in _ORDER else len(_ORDER)
+    return ORDER.index(metric) if metric in ORDER else len(ORDER)

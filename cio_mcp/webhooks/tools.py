@@ -21,7 +21,7 @@ from cio_mcp.webhooks.events import WORD_CHARACTERS, Event, identifier
 from cio_mcp.webhooks.message import Message
 from cio_mcp.webhooks.setup import Setup, told
 from cio_mcp.webhooks.store import EventStore, EventsUnavailable, Filter, Position
-from cio_mcp.webhooks.timeline import Until, Verdict, steps, verdict
+from cio_mcp.webhooks.timeline import ORDER, Until, Verdict, steps, verdict
 
 Json = dict[str, Any]
 LIKE = "list_person_messages"
@@ -30,6 +30,7 @@ LISTED = 50
 MOST_LISTED = 500
 STEPS = 200
 """Events of one delivery that are shown; with "every time" as Send Frequency, each opening is one."""
+_CUT = f"Of more than {STEPS} events these are the newest, and the last of each other kind: list_delivery_events."
 WAIT_SECONDS = 30
 MOST_WAIT = 600
 """No call takes longer (CIO_MCP_TIME_BUDGET)."""
@@ -138,6 +139,8 @@ class _Known:
     message: Message | None = None
     problem: CioError | None = None
     """Why the API did not tell."""
+    is_cut: bool = False
+    """There are more events than are shown."""
 
     @property
     def metrics(self) -> set[str]:
@@ -221,8 +224,7 @@ class _Desk:
 
     async def _reread(self, known: _Known) -> None:
         if self.events is not None:
-            found = await _read(self.events.find(Filter(delivery_id=known.delivery_id), limit=STEPS))
-            known.events = [each.event for each in found]
+            known.events, known.is_cut = await _read(_of_delivery(self.events, known.delivery_id))
 
     async def _look(self, known: _Known, course: Course, *, strict: bool = False) -> None:
         """Read the message from the API; a failure matters only if there is no other source."""
@@ -241,10 +243,23 @@ class _Desk:
             )
         looked, metrics = (known.message.facts, known.message.metrics) if known.message else ({}, {})
         done = steps(known.events, metrics)
-        return self._bounded(showing.delivery(known.delivery_id, known.events, looked, done, self.mask))
+        shown = showing.delivery(known.delivery_id, known.events, looked, done, self.mask)
+        return self._bounded(shown | ({"note": _CUT} if known.is_cut else {}))
 
     def _bounded(self, shown: Json) -> Json:
         return shaping.bounded(shown, tokens=self.tokens, paging=shaping.Paging())
+
+
+async def _of_delivery(store: EventStore, delivery_id: str) -> tuple[list[Event], bool]:
+    """Return the newest events of a delivery, and whether there are more; of those, the last of every metric stays."""
+    newest = await store.find(Filter(delivery_id=delivery_id), limit=STEPS + 1)
+    events, is_cut = [each.event for each in newest[:STEPS]], len(newest) > STEPS
+    if is_cut:
+        seen = {event.metric for event in events}
+        for metric in (metric for metric in ORDER if metric not in seen):
+            earlier = await store.find(Filter(delivery_id=delivery_id, metric=metric), limit=1)
+            events += [each.event for each in earlier]
+    return events, is_cut
 
 
 def _wanted(params: ListDeliveryEvents) -> Filter:

@@ -56,6 +56,7 @@ def test_what_should_be_asked_about_warns(change: dict[str, Any], word: str) -> 
     assert word in found[0].what
 
 
-def test_what_could_not_be_read_is_no_concern_of_its_own() -> None:
-    unread = Broadcast(**READY | {"found": None, "triggers": None, "actions": None, "errors": None})
-    assert concerns(unread, NOW) == []
+def test_what_could_not_be_read_is_warned_of_once() -> None:
+    unread = concerns(Broadcast(**READY | {"found": None, "triggers": None, "actions": None, "errors": None}), NOW)
+    assert verdict(unread) == "ready_with_warnings"
+    assert [concern.what for concern in unread] == ["Not known: its state, its messages, its triggers."]

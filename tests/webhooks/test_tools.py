@@ -11,7 +11,7 @@ from mcp import MCPError
 from cio_mcp.framing import unframed
 from cio_mcp.webhooks.setup import Setup
 from cio_mcp.webhooks.store import EventsUnavailable, Filter
-from cio_mcp.webhooks.tools import TOOLS
+from cio_mcp.webhooks.tools import STEPS, TOOLS
 from tests.webhooks.conftest import Enter, House
 from tests.webhooks.kinds import KINDS
 from tests.webhooks.receiving import body_of, event, signed
@@ -62,6 +62,19 @@ async def test_a_send_is_seen_sent_delivered_opened_and_clicked(house: Enter) ->
         assert listed["events"][0]["metric"] == "clicked"
         assert {each["delivery_id"] for each in listed["events"]} == {number}
         assert not at.sandbox.app.state.undelivered
+
+
+async def test_steps_that_lie_behind_many_others_are_not_forgotten(house: Enter) -> None:
+    async with house() as at:
+        told = event()["data"]
+        kinds = ["sent", "delivered", "converted", *["opened"] * STEPS]
+        await tell(at, *(event(number, metric=metric, data=told) for number, metric in enumerate(kinds)))
+        number = told["delivery_id"]
+        shown = (await at.call("get_delivery_timeline", {"delivery_id": number})).result
+        assert metrics(shown)[:4] == ["sent", "delivered", "converted", "opened"]
+        assert f"more than {STEPS} events" in shown["note"]
+        waited = (await at.call("wait_for_delivery", {"delivery_id": number, "until": "converted"})).result
+        assert waited["reached"]
 
 
 async def test_a_wait_ends_early_where_it_never_will_be(house: Enter) -> None:
