@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from google.adk.agents import Agent
 from google.adk.agents.invocation_context import InvocationContext
-from google.adk.sessions import InMemorySessionService
+from google.adk.sessions import InMemorySessionService, Session
 from google.adk.tools import BaseTool, ToolContext
 from google.adk.tools.mcp_tool import McpToolset, StdioConnectionParams, StreamableHTTPConnectionParams
 from mcp import StdioServerParameters
@@ -27,19 +27,15 @@ async def agreed(question: str) -> bool:
 
 async def asked(_context: Any, params: ElicitRequestParams) -> ElicitResult:
     """Answer the server's question before something that cannot be undone; over stdio only, see `delete`."""
-    if await agreed(params.message):
-        return ElicitResult(action="accept", content={"confirm": True})
-    return ElicitResult(action="decline")
+    yes = ElicitResult(action="accept", content={"confirm": True})
+    return yes if await agreed(params.message) else ElicitResult(action="decline")
 
 
 async def call(tool: BaseTool, **arguments: Any) -> dict[str, Any]:
     """Call a tool as a runner does: with a context, which takes the pictures that some answers can be drawn as."""
-    sessions = InMemorySessionService()
-    session = await sessions.create_session(app_name="cio", user_id="marketing")
-    turn = InvocationContext(
-        invocation_id=uuid4().hex, agent=Agent(name="marketing"), session=session, session_service=sessions
-    )
-    context = ToolContext(turn, function_call_id=uuid4().hex)
+    session, sessions = Session(id="1", app_name="cio", user_id="marketing"), InMemorySessionService()
+    turn = InvocationContext(invocation_id="1", agent=Agent(name="cio"), session=session, session_service=sessions)
+    context = ToolContext(turn, function_call_id="1")
     return (await tool.run_async(args=arguments, tool_context=context))["structuredContent"]
 
 
@@ -63,10 +59,8 @@ async def main() -> None:
     toolset = McpToolset(connection_params=connection, elicitation_callback=asked)
     tools = {tool.name: tool for tool in await toolset.get_tools()}
     print("listed:", len(tools), "tools")
-
     ada = await call(tools["get_person_attributes"], customer_id="ada-1")
     print("read:", ada["customer"]["attributes"]["plan"])
-
     event = await call(tools["track_event"], identifier="ada-1", name="trial_extended", data={"days": 7})
     print("tracked:", event["id"])
 
@@ -78,8 +72,6 @@ async def main() -> None:
     # A misspelt safety switch is refused by name; nothing was sent.
     misspelt = await call(tools["suppress_person"], identifier="bob-2", dryRun=True)
     print("refused:", misspelt["error"]["message"])
-
-    # A person is asked first.
     print("deleted:", await delete(tools["delete_person"], "bob-2"))
     await toolset.close()
 
