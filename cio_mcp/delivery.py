@@ -290,6 +290,7 @@ class Delivery:
             attempt=course.attempts,
             jitter=self.effects.jitter(),
             retry_after=outcome.wait,
+            has_quota=job.endpoint.has_quota,
         ).delay
 
     async def _attempt(self, job: Job, passage: Passage, breaker: Breaker, course: Course) -> Answer | Undelivered:

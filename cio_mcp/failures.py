@@ -7,6 +7,9 @@ from cio_mcp.errors import CioError, OutcomeUnknown, QuotaExhausted, Throttled, 
 from cio_mcp.gateway import Oversized
 from cio_mcp.retry import Fault
 
+UNTOLD_SECONDS = 5.0
+"""What a caller is told to wait where Customer.io said nothing: the limit is one of seconds, and was tried again."""
+
 
 def undelivered(endpoint: Endpoint, repeat: Repeat, params: Params, failure: Undelivered) -> CioError:
     """Return the error of a call whose last attempt failed."""
@@ -17,12 +20,18 @@ def undelivered(endpoint: Endpoint, repeat: Repeat, params: Params, failure: Und
                 next_step="Call again in a minute; if it stays so, the operator runs `cio-mcp doctor`.",
             )
         case Fault.THROTTLED:
-            return _throttled(failure)
+            return _throttled(endpoint, failure)
         case Fault.FAILED | Fault.LOST | Fault.BROKEN_OFF:
             return _unanswered(endpoint, repeat, params, failure)
 
 
-def _throttled(failure: Undelivered) -> CioError:
+def _throttled(endpoint: Endpoint, failure: Undelivered) -> CioError:
+    if failure.wait is None and not endpoint.has_quota:
+        return Throttled(
+            "Customer.io is throttling this account (429) and does not say for how long. Nothing was changed.",
+            next_step=f"Call again in {UNTOLD_SECONDS:g} s; somebody else may be using the same limit.",
+            retry_after=UNTOLD_SECONDS,
+        )
     if failure.wait is None:
         return QuotaExhausted(
             "Customer.io refused the request with 429 and did not say when to come back, as it does when a daily "

@@ -74,15 +74,23 @@ def may_repeat(repeat: Repeat, fault: Fault) -> bool:
             assert_never(repeat)
 
 
-def decide(repeat: Repeat, fault: Fault, *, attempt: int, jitter: float, retry_after: float | None) -> Verdict:
-    """Return whether and when to try again after `attempt` (1 is the first); `jitter` lies in [0, 1)."""
+def decide(
+    repeat: Repeat, fault: Fault, *, attempt: int, jitter: float, retry_after: float | None, has_quota: bool
+) -> Verdict:
+    """Return whether and when to try again after `attempt` (1 is the first); `jitter` lies in [0, 1).
+
+    `has_quota` says that a 429 may also mean the quota of a day.
+    """
     if attempt >= ATTEMPTS or not may_repeat(repeat, fault):
         return NO_MORE
     backoff = jitter * min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** (attempt - 1))
     if fault is not Fault.THROTTLED:
         return Verdict(backoff)
-    # Without Retry-After a 429 is a daily quota (App API reference, "Rate limits"): seconds do not help.
-    return NO_MORE if retry_after is None else Verdict(max(backoff, min(retry_after, LONGEST_RETRY_AFTER)))
+    if retry_after is None:
+        # Then it is a daily quota (App API reference, "Rate limits"), against which seconds do not help. The Track API
+        # has none, and never says how long ("Track API limits").
+        return NO_MORE if has_quota else Verdict(backoff)
+    return Verdict(max(backoff, min(retry_after, LONGEST_RETRY_AFTER)))
 
 
 def retry_after(header: str | None) -> float | None:

@@ -41,7 +41,7 @@ Why did a person get no message: why_no_message; by hand get_person_attributes (
 Filters: {"and"|"or": [...]}, {"not": {...}}, {"segment": {"id": 1}},
 {"attribute": {"field", "operator": "eq"|"exists", "value"}}; no other operators.
 
-Times: ISO 8601 (UTC if without offset) or unix seconds.
+Times: ISO 8601 (without offset: in the zone beside it, else UTC) or unix seconds.
 
 Lists: follow next as start. A result with _cut is incomplete; it says how to get the rest.
 

@@ -46,7 +46,9 @@ def test_whether_a_repeat_may_do_harm(repeat: Repeat, fault: Fault, *, allowed: 
 
 @pytest.mark.parametrize(("repeat", "fault", "allowed"), CELLS, ids=str)
 def test_a_call_has_as_many_attempts_as_its_cell_allows(repeat: Repeat, fault: Fault, *, allowed: bool) -> None:
-    verdicts = [decide(repeat, fault, attempt=attempt, jitter=0.5, retry_after=1.0) for attempt in (1, 2, 3, 4)]
+    verdicts = [
+        decide(repeat, fault, attempt=attempt, jitter=0.5, retry_after=1.0, has_quota=True) for attempt in (1, 2, 3, 4)
+    ]
     assert [verdict.delay is not None for verdict in verdicts] == [allowed, allowed, False, False]
     assert ATTEMPTS == 3
 
@@ -54,7 +56,7 @@ def test_a_call_has_as_many_attempts_as_its_cell_allows(repeat: Repeat, fault: F
 @pytest.mark.parametrize("fault", set(Fault) - {Fault.THROTTLED})
 def test_a_delay_is_full_jitter_that_doubles(fault: Fault) -> None:
     def delay(attempt: int, jitter: float) -> float | None:
-        return decide(Repeat.SAFE, fault, attempt=attempt, jitter=jitter, retry_after=None).delay
+        return decide(Repeat.SAFE, fault, attempt=attempt, jitter=jitter, retry_after=None, has_quota=True).delay
 
     assert [delay(attempt, 0.0) for attempt in (1, 2)] == [0, 0]
     assert [delay(attempt, 0.5) for attempt in (1, 2)] == [FIRST_BACKOFF / 2, FIRST_BACKOFF]
@@ -63,7 +65,7 @@ def test_a_delay_is_full_jitter_that_doubles(fault: Fault) -> None:
 
 @pytest.mark.parametrize("fault", set(Fault) - {Fault.THROTTLED})
 def test_only_a_429_is_told_when_to_come_back(fault: Fault) -> None:
-    assert decide(Repeat.SAFE, fault, attempt=1, jitter=0.0, retry_after=30.0) == Verdict(0.0)
+    assert decide(Repeat.SAFE, fault, attempt=1, jitter=0.0, retry_after=30.0, has_quota=True) == Verdict(0.0)
 
 
 @pytest.mark.parametrize("repeat", Repeat)
@@ -74,7 +76,17 @@ def test_only_a_429_is_told_when_to_come_back(fault: Fault) -> None:
 def test_a_429_is_waited_out_as_it_says_and_without_a_time_is_final(
     repeat: Repeat, asked: float | None, delay: float | None
 ) -> None:
-    assert decide(repeat, Fault.THROTTLED, attempt=1, jitter=0.5, retry_after=asked) == Verdict(delay)
+    found = decide(repeat, Fault.THROTTLED, attempt=1, jitter=0.5, retry_after=asked, has_quota=True)
+    assert found == Verdict(delay)
+
+
+@pytest.mark.parametrize("repeat", Repeat)
+def test_a_429_without_a_time_is_tried_again_where_there_is_no_quota(repeat: Repeat) -> None:
+    verdicts = [
+        decide(repeat, Fault.THROTTLED, attempt=attempt, jitter=0.5, retry_after=None, has_quota=False)
+        for attempt in (1, 2, 3)
+    ]
+    assert [verdict.delay for verdict in verdicts] == [FIRST_BACKOFF / 2, FIRST_BACKOFF, None]
 
 
 @pytest.mark.parametrize("status", range(100, 600))

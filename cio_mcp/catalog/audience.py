@@ -34,12 +34,12 @@ def not_empty(members: dict[str, Any]) -> dict[str, Any]:
 
 
 def user_data(members: dict[str, Any]) -> dict[str, Any]:
-    """Check one person's row: id or email, and the data for their message."""
+    """Check one person's row: id or email, and what data their message takes, if any."""
     who = {name: value for name, value in members.items() if name != "data"}
     check_one_of(who, "id", "email")
-    if not isinstance(members.get("data"), dict):
-        raise wrong("data", "is needed, as an object")
-    return {**identifier_texts(who), "data": members["data"]}
+    if not isinstance(members.get("data", {}), dict):
+        raise wrong("data", "must be an object")
+    return {**members, **identifier_texts(who)}
 
 
 Recipients = Annotated[JsonObject, AfterValidator(not_empty), AfterValidator(audience)]

@@ -5,7 +5,16 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Key, Repeat
-from cio_mcp.catalog.fields import Cursor, NumericId, Offset, Timestamp, TimeZone, WholeNumber, whole_number_from
+from cio_mcp.catalog.fields import (
+    Cursor,
+    NumericId,
+    Offset,
+    Timestamp,
+    TimeZone,
+    WholeNumber,
+    in_zone,
+    whole_number_from,
+)
 from cio_mcp.catalog.params import In, Params, wrong
 
 broadcasts = Area("broadcasts", "Read broadcasts, campaigns and newsletters, what triggers came to, and metrics.")
@@ -175,6 +184,11 @@ class GetCampaignMetrics(Params):
     @classmethod
     def _version_2_needs_it(cls, value: Any, info: ValidationInfo) -> Any:
         return "days" if value is None and info.data.get("version") == 2 else value  # noqa: PLR2004
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_the_clock_of_the_zone(cls, given: Any) -> Any:
+        return in_zone(given, zone="tz", times=("start", "end"))
 
     @model_validator(mode="after")
     def _versions_do_not_mix(self) -> Self:

@@ -117,6 +117,11 @@ class Endpoint:
         return self.effect in (Effect.MESSAGE, Effect.AUDIENCE)
 
     @property
+    def has_quota(self) -> bool:
+        """Whether a 429 may mean the quota of a day: the Track API has none ("Track API limits")."""
+        return self.key is not Key.TRACK
+
+    @property
     def controls(self) -> tuple[str, ...]:
         """The arguments that this server adds to its own (`controls.py`)."""
         if self.access is Access.READ:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from typing_extensions import override
 
-from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Gate, Key, Repeat
+from cio_mcp.catalog.endpoint import KB, Access, Area, Bucket, Effect, Gate, Key, Repeat
 from cio_mcp.catalog.fields import EventName, JsonList, Timestamp, Ulid
 from cio_mcp.catalog.identifiers import PersonIdentifiers
 from cio_mcp.catalog.json_values import JsonObject, json_size
@@ -29,10 +29,10 @@ from cio_mcp.catalog.variants import (
 
 entities = Area("entities", "Change people, objects and their relationships, one at a time or in batches.")
 
-# "32kb" and "500kb" in the Track API reference, "Make a single request" and "Send multiple requests". The limit
-# of the whole batch is read as the smaller of its two meanings, so that its overhead never decides.
-ITEM_BYTES = 32 * 1024
-BATCH_BYTES = 500 * 1000
+# "smaller than 32kb" and "500kb" in the Track API reference, "Make a single request" and "Send multiple requests",
+# both read as the smaller of their two meanings, which can never be refused.
+ITEM_BYTES = 32 * KB - 1
+BATCH_BYTES = 500 * KB - 1
 _ULID_LENGTH = 26
 
 Action = Annotated[str, WithJsonSchema({"type": "string", "enum": list(ACTIONS)})]
@@ -47,7 +47,7 @@ Action = Annotated[str, WithJsonSchema({"type": "string", "enum": list(ACTIONS)}
 class ApplyEntity(Params):
     """Change one object by type and id, such as a company, or one person or delivery.
 
-    The only way to objects, relationships and phone numbers. person: all but identify_anonymous; object:
+    The only way to objects themselves and to people known by phone. person: all but identify_anonymous; object:
     identify, identify_anonymous, delete, *_relationships; delivery: event. delete, suppress and merge cannot be
     undone.
     """

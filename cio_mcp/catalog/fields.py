@@ -5,10 +5,11 @@ A validator's message names the remedy and never repeats the value, which may be
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, StrictBool, WithJsonSchema
 
@@ -115,6 +116,21 @@ def _from_iso(text: str) -> int:
     return seconds
 
 
+def in_zone(given: Any, *, zone: str, times: tuple[str, ...]) -> Any:
+    """Give times without an offset that of the time zone which stands beside them; what is no time stays."""
+    if not isinstance(given, Mapping) or not isinstance(name := given.get(zone), str):
+        return given
+    return {**given, **{time: _placed(given[time], name) for time in times if isinstance(given.get(time), str)}}
+
+
+def _placed(text: str, zone: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+        return text if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone)).isoformat()
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return text
+
+
 def unix_seconds_or_zero(value: Any) -> Any:
     """Read a time, or 0 where the API gives it a meaning of its own."""
     zero = value == "0" or (isinstance(value, int) and not isinstance(value, bool) and value == 0)
@@ -206,8 +222,9 @@ JsonList = BeforeValidator(parsed)
 """Put beside a list type, it takes the list as JSON text too."""
 
 _TIME = WithJsonSchema({"type": "string", "format": "date-time"})
+_TIME_OR_ZERO = WithJsonSchema({"type": "string"})  # 0 is no date-time
 Timestamp = Annotated[int, BeforeValidator(unix_seconds), _TIME]
-TimestampOrZero = Annotated[int, BeforeValidator(unix_seconds_or_zero), _TIME]
+TimestampOrZero = Annotated[int, BeforeValidator(unix_seconds_or_zero), _TIME_OR_ZERO]
 TimeZone = Annotated[str, AfterValidator(time_zone)]
 Ulid = Annotated[str, AfterValidator(ulid)]
 EventName = Annotated[Line, AfterValidator(str.strip), AfterValidator(at_most(EVENT_NAME_BYTES))]

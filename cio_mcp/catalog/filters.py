@@ -6,7 +6,8 @@ attribute = {field, operator: eq | exists, value}
 ```
 
 Every object holds exactly one of these keys. Groups (`and`, `or`) nest at most two deep, and `not` holds one
-object that is no `not`. The only operators are `eq` and `exists`: everything else is a segment's business.
+object that is no `not`, in the inner of two groups a condition. The only operators are `eq` and `exists`: everything
+else is a segment's business.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,8 @@ GROUPS = ("and", "or")
 CONDITIONS = ("segment", "attribute")
 KEYS = (*GROUPS, "not", *CONDITIONS)
 OPERATORS = ("eq", "exists")
-# The reference's schemas stop there: a group inside a group holds only conditions.
+# The reference's schemas stop there: a group inside a group holds only conditions. Its example of a broadcast's
+# recipients ("Custom recipients") negates one of these.
 GROUPS_DEEP = 2
 
 
@@ -44,7 +46,8 @@ def _node(node: Any, place: Place, *, depth: int, keys: tuple[str, ...]) -> dict
         case "attribute":
             return {key: _attribute(inner, here)}
         case "not":
-            return {key: _node(inner, here, depth=depth, keys=(*GROUPS, *CONDITIONS))}
+            inside = (*GROUPS, *CONDITIONS) if depth < GROUPS_DEEP else CONDITIONS
+            return {key: _node(inner, here, depth=depth, keys=inside)}
         case _:
             return {key: _group(inner, here, depth=depth + 1)}
 
@@ -52,7 +55,7 @@ def _node(node: Any, place: Place, *, depth: int, keys: tuple[str, ...]) -> dict
 def _group(members: Any, place: Place, *, depth: int) -> list[dict[str, Any]]:
     if not isinstance(members, list) or not members:
         raise wrong(place, "must be a list of one or more filters")
-    keys = KEYS if depth < GROUPS_DEEP else CONDITIONS
+    keys = KEYS if depth < GROUPS_DEEP else ("not", *CONDITIONS)
     return [_node(member, (*place, i), depth=depth, keys=keys) for i, member in enumerate(members)]
 
 

@@ -19,6 +19,7 @@ from cio_mcp.catalog.fields import (
     TimeZone,
     WholeNumber,
     at_most,
+    in_zone,
     one_line,
     whole_number_from,
 )
@@ -251,9 +252,14 @@ class SendNewsletter(RateLimited):
 class ScheduleNewsletter(RateLimited):
     """Plan or move the time at which a newsletter goes to its whole audience, or cancel it with 0."""
 
-    scheduled_at: TimestampOrZero = Field(description="In the future; 0 cancels")
+    scheduled_at: TimestampOrZero = Field(description="ISO 8601, in the future; 0 cancels")
     timezone: TimeZone | None = Field(None, description="IANA name; needed unless 0")
     tz_match_enabled: Flag | None = Field(None, description="That local time for each recipient")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_the_clock_of_the_zone(cls, given: Any) -> Any:
+        return in_zone(given, zone="timezone", times=("scheduled_at",))
 
     @model_validator(mode="after")
     def _time_has_a_zone(self) -> Self:

@@ -22,7 +22,8 @@ RULES = """\
 - There are no other operators: no greater, no contains. Make a segment in Customer.io for those.
 
 ## Times
-- Arguments: ISO 8601 (UTC if without offset) or unix seconds. Milliseconds are refused.
+- Arguments: ISO 8601 or unix seconds. Without an offset: in the time zone given beside it, else UTC. Milliseconds are
+  refused.
 - Answers: unix seconds. Series of metrics: one number a period, the oldest first.
 - Messages of six months and activities of 30 days are kept for certain.
 

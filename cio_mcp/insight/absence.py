@@ -13,9 +13,10 @@ from cio_mcp.insight.programs import Program
 from cio_mcp.planning.answers import member, moment, rows
 
 Json = dict[str, Any]
-ADDRESSES: Mapping[str, str] = {"email": "email", "twilio": "phone", "whatsapp": "phone"}
-"""The attribute to which each channel sends."""
-DEVICES = frozenset({"push", "in_app", "live_notification"})
+ADDRESSES: Mapping[str, str] = {"email": "email", "sms": "phone", "twilio": "phone", "whatsapp": "phone"}
+"""The attribute to which each channel sends; SMS has two names."""
+DEVICES = frozenset({"push", "live_notification"})
+"""In-app messages reach visitors of a website too, who have no device ("Set up web in-app messaging")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,12 +171,14 @@ def _never_sent(program: Program) -> Finding:
             evidence="The broadcast was never triggered, so far as its triggers are listed.",
             next_step="preflight_broadcast, then trigger_broadcast, if the user wants that.",
         )
-    planned = moment(program.planned_at)
-    return Finding(
-        cause="not_sent_yet",
-        evidence=f"The newsletter is {f'planned for {planned}' if planned else 'neither sent nor planned'}.",
-        next_step="Wait for it, or send it with send_newsletter, if the user wants that.",
-    )
+    if program.planned_at is None:
+        evidence = "The newsletter is not sent; whether it is planned, the API does not tell."
+        step = "Look in Customer.io whether it is planned; only if not, send_newsletter, if the user wants that now."
+    elif planned := moment(program.planned_at):
+        evidence, step = f"The newsletter is planned for {planned}.", "Wait for it."
+    else:
+        evidence, step = "The newsletter is neither sent nor planned.", "send_newsletter, if the user wants that."
+    return Finding(cause="not_sent_yet", evidence=evidence, next_step=step)
 
 
 def _of_entry(case: Case) -> Iterator[Finding]:
@@ -183,17 +186,32 @@ def _of_entry(case: Case) -> Iterator[Finding]:
     program = case.program
     if program is None or program.absent or case.about:
         return
-    missing = [each for each in program.segments if each not in case.segments] if case.segments is not None else []
-    if missing:
-        named = ", ".join(map(str, missing))
-        yield Finding(
-            cause="not_in_segment",
-            evidence=f"The {program.kind} names segment {named}, and the person is not in there now.",
-            next_step=f"get_segment {missing[0]}: compare its conditions with get_person_attributes.",
-        )
     if program.event and case.event_seen is False:
         yield Finding(
             cause="event_never_came",
             evidence="The event that starts it is not among the person's activities (30 days are kept for certain).",
             next_step="Check that the event is sent, for this identifier and under just this name.",
         )
+    if case.segments is not None:
+        yield from _of_segments(program, case.segments)
+
+
+def _of_segments(program: Program, held: frozenset[int]) -> Iterator[Finding]:
+    """Yield what speaks against the person; how segments are combined, or which exclude people, the API hides."""
+    missing = [each for each in program.segments if each not in held]
+    if not missing:
+        return
+    named = ", ".join(map(str, missing))
+    if len(missing) == len(program.segments):
+        cause, unless = "not_in_segment", "unless it is there to exclude people"
+    else:
+        cause, unless = (
+            "not_in_every_segment",
+            "only if all of those that it names are needed, and this excludes nobody",
+        )
+    yield Finding(
+        cause=cause,
+        evidence=f"The {program.kind} names segment {named}, and the person is not in there now. That keeps them out "
+        f"{unless}, which the API does not tell.",
+        next_step=f"get_segment {missing[0]}: compare its conditions with get_person_attributes.",
+    )

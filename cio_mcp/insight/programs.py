@@ -28,6 +28,7 @@ class Program:
     sent_at: int | None = None
     """When a newsletter was sent, or a broadcast triggered last."""
     planned_at: int | None = None
+    """Of a newsletter; 0 if it is not planned, None if that is not told: the API's reference shows no such member."""
 
     def told(self) -> Json:
         """Return it as a model reads it."""

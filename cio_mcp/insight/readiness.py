@@ -90,6 +90,8 @@ def _of_actions(actions: Sequence[Mapping[str, Any]] | None) -> Iterator[Concern
         return
     if not actions:
         yield _stop("It has no message.", "Have one added in Customer.io.")
+    elif all(word(action.get("sending_state")) == "off" for action in actions):
+        yield _stop("All of its messages are off, so nobody gets one.", "Have them set to automatic in Customer.io.")
     for action in actions:
         name = f"Message {number(action.get('id'))}"
         state = word(action.get("sending_state"))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 # What Customer.io itself calls states, types and platforms; anything else may be somebody's text.
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,30}")
@@ -35,6 +36,14 @@ def numbers(value: Any) -> list[int]:
 def word(value: Any) -> str:
     """Return one of Customer.io's own words, such as a state; `other` for everything else."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) else "other"
+
+
+def on_clock(seconds: int, zone: str | None) -> str | None:
+    """Return a time as the clocks of a time zone show it; None if this machine does not know the zone."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, tz=ZoneInfo(zone or 'UTC')):%Y-%m-%d %H:%M}"
+    except (ZoneInfoNotFoundError, ValueError, OverflowError, OSError):
+        return None
 
 
 def moment(value: Any) -> str | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from cio_mcp.catalog.messaging import RateLimited, ScheduleNewsletter, TriggerBroadcast
 from cio_mcp.planning import audience
-from cio_mcp.planning.answers import member, moment, numbers, rows, word
+from cio_mcp.planning.answers import member, moment, numbers, on_clock, rows, word
 from cio_mcp.planning.inquiry import Inquiry
 from cio_mcp.planning.webhooks import host_of
 from cio_mcp.shaping import compact
@@ -117,12 +117,19 @@ async def newsletter(params: RateLimited, inquiry: Inquiry) -> None:
 def _sent(found: dict[str, Any]) -> str:
     if when := moment(found.get("sent_at")):
         return f"sent already on {when}, so Customer.io would refuse"
+    if "scheduled_at" not in found:
+        return "not sent yet; whether it is planned, the API does not tell"
     planned = moment(found.get("scheduled_at"))
     return f"planned for {planned}" if planned else "not sent yet"
 
 
 def _when(params: ScheduleNewsletter) -> str:
+    """Return when it goes, by the clock of the zone that was given: with `tz_match_enabled` nothing else counts."""
     if params.scheduled_at == 0:
         return "never: its plan would be cancelled, and nobody gets it"
-    local = ", at that local time for each person" if params.tz_match_enabled else ""
-    return f"{moment(params.scheduled_at) or 'a time that is none'}{local}"
+    in_utc = moment(params.scheduled_at) or "a time that is none"
+    local = on_clock(params.scheduled_at, params.timezone)
+    if params.tz_match_enabled:
+        clock = local or f"what {params.timezone} shows at {in_utc}"
+        return f"{clock}, on each person's own clock"
+    return f"{local} in {params.timezone} ({in_utc})" if local else in_utc

@@ -56,7 +56,7 @@ def _check(value: object, where: str, depth: int) -> None:
     kind, body = next(iter(value.items()))
     if kind in _GROUPS and depth > 0:
         _check_group(body, f"{where}.{kind}", depth)
-    elif kind == "not" and depth > 0:
+    elif kind == "not":  # also in the innermost group: the reference's example of "Custom recipients" does so
         _check_not(body, f"{where}.not", depth)
     elif kind == "segment":
         _check_segment(body, f"{where}.segment")

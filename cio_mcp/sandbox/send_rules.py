@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ FORBIDDEN_TYPES = frozenset({"bat", "cmd", "com", "cpl", "exe", "jar", "js", "ms
 RESERVED_HEADERS = frozenset(
     {"bcc", "cc", "content-type", "date", "from", "message-id", "mime-version", "reply-to", "subject", "to"}
 )
+_BETWEEN = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')  # a comma with an even number of quotation marks after it
 SOUNDS = ("default", "none")
 
 _TEXTS = {
@@ -89,8 +91,8 @@ def _check_email(body: JsonObject) -> str:
 
 
 def _addresses(body: Mapping[str, Any], name: str) -> list[str]:
-    """Return the comma-separated addresses of a field; liquid is taken as it stands."""
-    given = [part.strip() for part in (check.text(body, name) or "").split(",") if part.strip()]
+    """Return the comma-separated addresses of a field, whose names may be in quotes; liquid is taken as it stands."""
+    given = [part.strip() for part in _BETWEEN.split(check.text(body, name) or "") if part.strip()]
     for address in given:
         if "@" not in address and "{{" not in address:
             raise Refusal(400, f"{name} is not a valid email address")

@@ -193,7 +193,7 @@ REFUSED: dict[str, list[tuple[dict[str, Any], str, str]]] = {
         ({"emails": ["a@example.com"] * 10_001}, "emails", "at most 10000"),
         ({"emails": ["a@example.com", "person"]}, "emails[1]", "an e-mail address"),
         ({"per_user_data": [{"id": "1", "data": {}}] * 10_001}, "per_user_data", "at most 10000"),
-        ({"per_user_data": [{"id": "1"}]}, "per_user_data[0].data", "is needed, as an object"),
+        ({"per_user_data": [{"id": "1", "data": []}]}, "per_user_data[0].data", "must be an object"),
         ({"per_user_data": [{"data": {}}]}, "per_user_data[0]", "exactly one of id | email"),
         (
             {"per_user_data": [{"id": "1", "email": "a@example.com", "data": {}}]},

@@ -160,6 +160,28 @@ def test_a_newsletter_is_cancelled_with_0_and_needs_no_zone() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("written", "hour"),
+    [("2030-01-01T09:00", 17), ("2030-01-01T09:00:00-05:00", 14), ("2030-01-01T09:00Z", 9), (1_893_488_400, 9)],
+)
+def test_a_time_without_an_offset_is_read_on_the_clock_of_the_zone_beside_it(written: Any, hour: int) -> None:
+    zone = "America/Los_Angeles"
+    planned = sent("schedule_newsletter", {"newsletter_id": 1, "scheduled_at": written, "timezone": zone})
+    read = sent("get_campaign_metrics", {"campaign_id": 1, "start": written, "tz": zone})
+    assert planned["scheduled_at"] == read["start"] == 1_893_488_400 + (hour - 9) * 3600
+
+
+def test_a_zone_that_nobody_knows_leaves_a_time_as_it_is() -> None:
+    given = {"newsletter_id": 1, "scheduled_at": "2030-01-01T09:00", "timezone": "Nowhere/Else"}
+    assert sent("schedule_newsletter", given)["scheduled_at"] == 1_893_488_400
+
+
+def test_a_person_of_a_list_needs_no_data_of_their_own() -> None:
+    assert sent("trigger_broadcast", {"broadcast_id": 1, "per_user_data": [{"id": 1}]})["per_user_data"] == [
+        {"id": "1"}
+    ]
+
+
 def test_a_spread_may_stand_alone() -> None:
     assert sent("send_newsletter", {"newsletter_id": 1, "rate_limit_spread": True})["rate_limit_spread"] is True
 

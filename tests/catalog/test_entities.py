@@ -267,17 +267,17 @@ def padded(kind: str, action: str, size: int) -> dict[str, Any]:
     return {**given, "attributes": {"filler": "é" * (rest // 2) + "x" * (rest % 2)}}
 
 
-def test_an_item_of_32_kb_is_taken_and_one_byte_more_is_refused() -> None:
+def test_an_item_smaller_than_32_kb_is_taken_and_one_byte_more_is_refused() -> None:
     entity(padded("person", "event", ITEM_BYTES))
-    assert "at most 32,768" in refusal("apply_entity", padded("person", "event", ITEM_BYTES + 1))
+    assert "at most 31,999" in refusal("apply_entity", padded("person", "event", ITEM_BYTES + 1))
     said = refusal("apply_batch", {"batch": [padded("person", "event", ITEM_BYTES + 1)]})
     assert said.startswith("batch[0]: ")
-    assert "at most 32,768" in said
+    assert "at most 31,999" in said
 
 
 def test_the_size_counts_the_id_that_an_event_is_going_to_get() -> None:
     room = ITEM_BYTES - len(f',"id":"{ULID}"')
-    assert "at most 32,768" in refusal("apply_entity", padded("person", "page", room + 1))
+    assert "at most 31,999" in refusal("apply_entity", padded("person", "page", room + 1))
     ids = counted()
     fits = entity(padded("person", "page", room)).minted(lambda: next(ids))
     assert len(json.dumps(fits.item(), separators=(",", ":"), ensure_ascii=False).encode()) == ITEM_BYTES

@@ -24,6 +24,8 @@ PLAN = {"attribute": {"field": "plan", "operator": "eq", "value": "pro"}}
         {"not": {"or": [SEGMENT, {"and": [PLAN]}]}},
         {"and": [{"not": {"or": [SEGMENT, PLAN]}}, PLAN]},
         {"not": {"and": [{"not": {"and": [SEGMENT]}}]}},
+        # The App API reference's own example of a broadcast's "Custom recipients".
+        {"and": [SEGMENT, {"or": [PLAN, {"not": PLAN}]}]},
     ],
 )
 def test_what_the_reference_allows_is_taken_as_it_is(given: dict[str, Any]) -> None:
@@ -44,9 +46,13 @@ def test_what_the_reference_allows_is_taken_as_it_is(given: dict[str, Any]) -> N
         (
             {"and": [{"or": [{"and": [SEGMENT]}]}]},
             "filter.and[0].or[0]",
+            "must hold exactly one of not | segment | attribute",
+        ),
+        (
+            {"and": [{"or": [{"not": {"and": [SEGMENT]}}]}]},
+            "filter.and[0].or[0].not",
             "must hold exactly one of segment | attribute",
         ),
-        ({"and": [{"or": [{"not": SEGMENT}]}]}, "filter.and[0].or[0]", "must hold exactly one of segment | attribute"),
         ({"segment": 4}, "filter.segment", "list_segments shows the ids"),
         ({"segment": {"id": 4, "name": "x"}}, "filter.segment", "must be {id: <number>}"),
         ({"segment": {"id": "four"}}, "filter.segment.id", "must be a whole number"),
@@ -86,7 +92,7 @@ def test_a_filter_nested_without_end_is_refused() -> None:
     node: dict[str, Any] = SEGMENT
     for _ in range(400):
         node = {"and": [node]}
-    assert "must hold exactly one of segment | attribute" in refusal("search_people", {"filter": node})
+    assert "must hold exactly one of not | segment | attribute" in refusal("search_people", {"filter": node})
     assert "nested more than 20 levels deep" in refusal("search_people", {"filter": json.dumps(node)})
 
 

@@ -99,6 +99,17 @@ async def test_a_429_without_a_time_is_told_as_a_quota_and_not_tried_again(rig: 
     assert (budget["effective"], budget["limit"]) == (700, 1000)
 
 
+async def test_a_429_of_the_track_api_has_no_quota_behind_it_and_is_tried_again(
+    rig: Open, sandbox: RunningSandbox
+) -> None:
+    sandbox.app.state.faults.add(Fault(kind="throttle", times=5))
+    async with rig(CIO_MCP_LIMIT_TRACK="1000/0.05") as house:
+        refused = await house.call("identify_person", {"identifier": "new"})
+        taken = await house.call("identify_person", {"identifier": "new"})
+    assert (refused.code, refused.error["retry_after_seconds"], refused.meta["attempts"]) == ("rate_limited", 5, 3)
+    assert (taken.code, taken.meta["attempts"]) == (None, 3)
+
+
 async def test_many_429s_of_one_burst_lower_the_limit_once(rig: Open, sandbox: RunningSandbox) -> None:
     sandbox.app.state.faults.add(Fault(kind="throttle", retry_after=1, times=10))
     async with rig(CIO_MCP_LIMIT_APP="10/0.1") as house:

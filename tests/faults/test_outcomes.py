@@ -36,7 +36,11 @@ NUMBER: Final = 4242424242
 
 @pytest.mark.parametrize(
     "then",
-    [Fault(kind="throttle"), Fault(kind="throttle", retry_after=3600), Fault(kind="status", status=503, times=2)],
+    [
+        Fault(kind="throttle", times=2),
+        Fault(kind="throttle", retry_after=3600),
+        Fault(kind="status", status=503, times=2),
+    ],
     ids=["429 without a time", "429 for longer than the call", "503"],
 )
 @pytest.mark.parametrize(("tool", "arguments"), [("identify_person", {"identifier": "new"}), ("apply_entity", EVENT)])

@@ -99,9 +99,33 @@ def test_a_program_that_does_not_send_is_a_cause(program: programs.Program, caus
 
 def test_a_segment_that_the_person_is_not_in_is_a_cause_if_the_segments_are_known() -> None:
     program = programs.campaign(1, RUNNING | {"filter_segment_ids": [2], "trigger_segment_ids": [3]})
-    assert causes(program=program, segments=frozenset({3})) == ["not_in_segment"]
+    assert causes(program=program, segments=frozenset({7})) == ["not_in_segment"]
+    assert causes(program=program, segments=frozenset({3})) == ["not_in_every_segment"]
     assert causes(program=program, segments=frozenset({2, 3})) == ["not_visible"]
     assert causes(program=program, segments=None) == ["not_visible"]
+
+
+@pytest.mark.parametrize(("channel", "cause"), [("sms", ["no_address"]), ("in_app", ["not_visible"])])
+def test_sms_has_two_names_and_in_app_messages_need_no_device(channel: str, cause: list[str]) -> None:
+    nobody: dict[str, Any] = {"attributes": {}, "devices": []}
+    program = programs.campaign(1, RUNNING | {"actions": [{"type": channel}]})
+    assert causes(person=nobody, program=program) == cause
+
+
+@pytest.mark.parametrize(
+    ("shown", "said", "step"),
+    [
+        ({}, "the API does not tell", "Look in Customer.io"),
+        ({"scheduled_at": 4_000_000_000}, "planned for 2096", "Wait for it"),
+        ({"scheduled_at": 0}, "neither sent nor planned", "send_newsletter"),
+    ],
+)
+def test_a_newsletter_that_may_be_planned_is_not_advised_to_be_sent_now(
+    shown: dict[str, Any], said: str, step: str
+) -> None:
+    [found] = findings(Case(program=programs.newsletter(1, {"type": "email", **shown})))
+    assert said in found.evidence
+    assert found.next_step.startswith(step)
 
 
 def test_an_event_that_never_came_is_a_cause_only_if_somebody_looked() -> None:

@@ -24,7 +24,7 @@ NAMES = {"why_no_message", "preflight_broadcast", "person_overview"}
         ("bob-2", {"campaign_id": 1}, ["undeliverable", "unsubscribed"]),
         ("cleo-3", {"campaign_id": 1}, ["bounced"]),
         ("dan-4", {"campaign_id": 1}, ["failed"]),
-        ("5", {"campaign_id": 1}, ["not_in_segment", "event_never_came"]),
+        ("5", {"campaign_id": 1}, ["event_never_came", "not_in_segment"]),
         ("nobody", {"campaign_id": 1}, ["no_such_person"]),
         ("ada-1", {"campaign_id": 2}, ["not_running", "event_never_came"]),
         ("ada-1", {"campaign_id": 99}, ["no_such_program"]),

@@ -30,6 +30,7 @@ def test_a_running_broadcast_with_a_message_and_an_audience_is_ready() -> None:
         ({"found": {"active": False, "state": "draft"}}, "not running (state: draft)"),
         ({"survey": Survey(audience=0, of=100)}, "empty"),
         ({"actions": []}, "no message"),
+        ({"actions": [ACTION | {"sending_state": "off"}]}, "All of its messages are off"),
     ],
 )
 def test_what_would_be_refused_or_reach_nobody_stops_it(change: dict[str, Any], word: str) -> None:

@@ -189,9 +189,25 @@ async def test_a_newsletter_reaches_at_most_the_people_of_its_segments(
     readers = world.segments.people(world.segments.by_id[3], world.people)
     assert found.audience == len(readers)
     assert found.of == 29
-    assert found.facts["newsletter"] == "1, email, not sent yet"
+    assert found.facts["newsletter"] == "1, email, not sent yet; whether it is planned, the API does not tell"
     assert found.facts["segments"] == [f"segment 3: {len(readers)}"]
     assert ("newsletter", "Next issue") in found.names
+
+
+@pytest.mark.parametrize(
+    ("more", "when"),
+    [
+        ({}, "2030-03-01 09:00 in America/Los_Angeles (2030-03-01 17:00 UTC)"),
+        ({"tz_match_enabled": True}, "2030-03-01 09:00, on each person's own clock"),
+        ({"timezone": "Nowhere/Else"}, "2030-03-01 09:00 UTC"),
+    ],
+)
+async def test_a_planned_time_is_told_by_the_clock_that_counts(
+    survey_of: SurveyOf, more: dict[str, Any], when: str
+) -> None:
+    planned = {"scheduled_at": "2030-03-01T09:00", "timezone": "America/Los_Angeles", **more}
+    found = await survey_of("schedule_newsletter", newsletter_id=1, **planned)
+    assert found.facts["when"] == when
 
 
 async def test_a_newsletter_that_was_sent_is_told_to_be_refused(survey_of: SurveyOf) -> None:
