@@ -134,7 +134,7 @@ class Throttled(CioError):
 
 
 class QuotaExhausted(CioError):
-    """Customer.io answered 429 without `Retry-After`, which it does for daily quotas."""
+    """Customer.io answered 429 without `Retry-After`, which the App API does for daily quotas."""
 
     code = "quota_exhausted"
 
