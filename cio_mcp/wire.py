@@ -17,6 +17,7 @@ from cio_mcp.errors import (
     Forbidden,
     InvalidArguments,
     NotFound,
+    OutcomeUnknown,
     PartlyRejected,
     Rejected,
     TooLarge,
@@ -138,9 +139,15 @@ def _json(endpoint: Endpoint, answer: Answer) -> Any:
         raise _unreadable(endpoint, answer, f"{len(answer.body):,} bytes of {kind}, {why}") from None
 
 
-def _unreadable(endpoint: Endpoint, answer: Answer, what: str) -> UnreadableReply:
+def _unreadable(endpoint: Endpoint, answer: Answer, what: str) -> CioError:
     if endpoint.access is Access.READ:
         done, step = "", "Try again; if it stays so, run `cio-mcp doctor`: the host may not be Customer.io's."
+    elif "html" in answer.headers.get("content-type", "").lower():
+        return OutcomeUnknown(
+            f"A page was answered ({answer.status}, {what}), which Customer.io does not do: something in between may "
+            "have. It is not known whether the call took effect.",
+            next_step="Do not repeat it blindly: look whether it took effect, with reconcile_operation if it can be.",
+        )
     else:
         done, step = (
             " The call was accepted.",

@@ -1,31 +1,49 @@
 """The commands of `cio-mcp`; the only place that wires things together."""
 
+import errno
 import gc
 import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from cio_mcp.cli.beside import first_failure
 
 USAGE_ERROR = 2
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted."""
+    _open_outputs()
     _write_utf8()
     try:
         try:
             return _run(sys.argv[1:] if argv is None else argv)
         finally:
             _flush()
-    except (BrokenPipeError, BaseExceptionGroup) as error:
-        if isinstance(error, BaseExceptionGroup) and error.subgroup(BrokenPipeError) is None:
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (OSError, BaseExceptionGroup) as error:
+        failure = first_failure(error)
+        if not _is_of_output(failure):
             raise
         _drop_output()
         return 1
+
+
+def _is_of_output(failure: BaseException) -> bool:
+    """Say whether standard output could not be written; whoever reads no more need not be told."""
+    if isinstance(failure, BrokenPipeError):
+        return True
+    if not isinstance(failure, OSError) or failure.filename is not None or failure.errno not in _NO_ROOM:
+        return False
+    said = "what was to be done is done, but its result cannot be written"
+    sys.stderr.write(f"cio-mcp: {said}: {os.strerror(failure.errno)}\n")
+    return True
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -52,6 +70,13 @@ def _run(argv: Sequence[str]) -> int:
         return INTERRUPTED
 
 
+def _open_outputs() -> None:
+    """Write to nowhere what a process that was started without standard output or error says there."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for as long as the process
+
+
 def _write_utf8() -> None:
     """Write UTF-8 whatever the locale is: a name, or the demo's arrows, must not end a command with a traceback."""
     for stream in (sys.stdout, sys.stderr):
@@ -61,8 +86,7 @@ def _write_utf8() -> None:
 
 def _flush() -> None:
     """Write what is still to be written now: at exit, an error could no longer be answered."""
-    if isinstance(sys.stdout, io.TextIOBase):  # it is None for a process that was started without one
-        sys.stdout.flush()
+    sys.stdout.flush()
 
 
 def _drop_output() -> None:

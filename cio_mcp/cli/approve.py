@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from cio_mcp.cli.asking import typed_line
 from cio_mcp.cli.ledger_file import Impossible, add_store, run_on_ledger, say, user
 from cio_mcp.cli.pending import shown
 from cio_mcp.ledger.office import Office
@@ -24,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _approve(ledger: Office, arguments: argparse.Namespace) -> int:
     confirmation = await asked(ledger, arguments.operation)
     say(shown(confirmation))
-    if not arguments.yes and not _agreed():
+    if not arguments.yes and not await _agreed():
         raise Impossible("nothing was approved")
     await ledger.decide(confirmation.handle, State.APPROVED, user())
     say(f"Approved: {confirmation.operation}. The agent has to make the same call once more.")
@@ -39,9 +40,9 @@ async def asked(ledger: Office, operation: str) -> Confirmation:
     return waiting[0]
 
 
-def _agreed() -> bool:
-    if not sys.stdin.isatty():
+async def _agreed() -> bool:
+    if sys.stdin is None or not sys.stdin.isatty():
         raise Impossible("nobody can be asked here; in a script, give --yes")
     sys.stdout.write("Type yes to let it pass: ")
     sys.stdout.flush()
-    return sys.stdin.readline().strip().lower() == "yes"
+    return (await typed_line()).strip().lower() == "yes"

@@ -134,7 +134,10 @@ def _serve_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _call_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("tool", metavar="TOOL", help="the tool's name; `cio-mcp tools` lists them")
+    command.usage = "cio-mcp call [options] [settings] TOOL [JSON]"
+    command.add_argument(
+        "tool", metavar="TOOL", help="the tool's name; `cio-mcp tools` lists them, `cio-mcp tools TOOL` shows one"
+    )
     command.add_argument(
         "arguments",
         metavar="JSON",
@@ -153,6 +156,8 @@ def _call_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _tools_arguments(command: argparse.ArgumentParser) -> None:
+    command.usage = "cio-mcp tools [options] [settings] [TOOL]"
+    command.add_argument("tool", metavar="TOOL", nargs="?", help="show this one: what it does and takes")
     command.add_argument("--json", action="store_true", help="print the whole list as clients get it")
     add_flags(command)
 

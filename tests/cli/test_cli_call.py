@@ -1,16 +1,24 @@
 """`cio-mcp call`: results for programs on standard output, words for people on standard error, and an exit code."""
 
 import json
+import os
+import pty
+import re
+import signal
 import socket
+import subprocess
+import time
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from tests.cli.commands import run, run_unread
+from tests.cli.commands import CLEAN, COMMAND, PATIENCE, PROMPTLY, run, run_unread, running
 from tests.cli.conftest import Here
 
 NAME = "Größe \N{RIGHTWARDS ARROW} \N{GRINNING FACE}"
+FULL = Path("/dev/full")
 SEND = json.dumps({"transactional_message_id": 1, "to": "ada@example.com", "identifiers": {"id": "ada-1"}})
 
 
@@ -108,8 +116,11 @@ def test_an_unknown_tool_is_refused_with_the_nearest_name(sandbox_variables: dic
         (b"\xff\xfe{}", "no JSON"),
         (b"[" * 200_000, "nested too deeply"),
         (b'{"x":' + b"[" * 900 + b"]" * 900 + b"}", "nested too deeply"),
+        (b'{"segment_id": NaN}', "NaN is no number of JSON"),
+        (b'{"segment_id": 1e999}', "1e999 is no number of JSON"),
+        (b'{"segment_id": 1, "segment_id": 2}', "a name stands twice"),
     ],
-    ids=["half", "list", "empty", "not UTF-8", "bomb", "deep"],
+    ids=["half", "list", "empty", "not UTF-8", "bomb", "deep", "NaN", "infinite", "twice"],
 )
 def test_arguments_that_are_no_object_are_refused_in_a_sentence(here: Here, given: bytes, said: str) -> None:
     assert said in here("call", "get_segment", "-", given=given).sentence(2)
@@ -140,6 +151,86 @@ def test_with_the_sandbox_neither_keys_nor_a_network_are_used() -> None:
     nowhere = {"CUSTOMERIO_APP_URL": "http://127.0.0.1:1", "CUSTOMERIO_APP_API_KEY": "canary-app-key"}
     called = run("call", "count_segment_people", '{"segment_id": 1}', "--sandbox", env=nowhere)
     assert (called.code, called.json["count"]) == (0, 29)
+
+
+@pytest.mark.parametrize(("tool", "arguments", "code"), [("send_email", SEND, 3), ("list_segments", "{}", 1)])
+def test_a_server_elsewhere_that_dies_under_a_call_leaves_a_write_unknown(
+    sandbox_variables: dict[str, str], sandbox: httpx2.Client, tool: str, arguments: str, code: int
+) -> None:
+    _arm(sandbox, kind="hang", seconds=30)
+    with running("serve", "--http", "0", env=sandbox_variables) as server:
+        url = server.wait_for("serves MCP at").split()[-1]
+        with running("call", "--url", url, tool, arguments) as calling:
+            while not sandbox.get("/journal").json()["requests"]:
+                time.sleep(0.05)
+            server.process.kill()
+            ended = calling.end()
+    assert ended.code == code
+    assert ended.err.startswith("outcome_unknown: " if code == 3 else "unavailable: ")
+    assert url in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "env"),
+    [
+        (["--sandbox"], {}),
+        (["--read-only", "--profile", "safe"], {}),
+        ([], {"CIO_MCP_TEST_RECIPIENTS": "me@example.com"}),
+    ],
+)
+def test_settings_that_a_server_elsewhere_would_not_heed_are_refused(words: list[str], env: dict[str, str]) -> None:
+    said = run("call", "--url", "http://127.0.0.1:1/mcp", "list_segments", *words, env=env).sentence(2)
+    assert all(word in said for word in [*(word for word in words if word.startswith("--")), *env])
+
+
+def test_who_gives_up_on_a_send_is_told_how_it_ended(sandbox_variables: dict[str, str], sandbox: httpx2.Client) -> None:
+    _arm(sandbox, kind="hang", seconds=30)
+    with running("call", "send_email", SEND, "--time-budget", "4", env=sandbox_variables) as calling:
+        while not sandbox.get("/journal").json()["requests"]:
+            time.sleep(0.05)
+        calling.process.send_signal(signal.SIGINT)
+        calling.wait_for("Ctrl-C again leaves at once")
+        ended = calling.end(within=PATIENCE)
+    assert ended.code == 3
+    assert re.search(r"\noutcome_unknown: .*\n.*\n  operation: \"\w{26}\"", ended.err)
+
+
+def test_who_is_asked_at_a_terminal_can_leave(sandbox_variables: dict[str, str], sandbox: httpx2.Client) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        with subprocess.Popen(  # noqa: S603 - our own program
+            [*COMMAND, "call", "suppress_person", '{"identifier": "ada-1"}'],
+            env={**CLEAN, **sandbox_variables},
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as asked:
+            assert asked.stderr is not None
+            said = b""
+            while b"Type yes to go on" not in said:
+                said += os.read(asked.stderr.fileno(), 4096)
+            asked.send_signal(signal.SIGINT)
+            assert asked.wait(PROMPTLY) == 130
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert not [each for each in sandbox.get("/journal").json()["requests"] if each["raw_path"].endswith("/suppress")]
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="a device of Linux")
+def test_a_result_that_finds_no_room_is_told_in_a_sentence(sandbox_variables: dict[str, str]) -> None:
+    with FULL.open("wb") as full:
+        done = subprocess.run(  # noqa: S603 - our own program
+            [*COMMAND, "call", "list_segments"],
+            env={**CLEAN, **sandbox_variables},
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines()[-1].endswith("cannot be written: No space left on device")
 
 
 def test_a_result_that_nobody_reads_is_dropped_without_a_traceback(sandbox_variables: dict[str, str]) -> None:

@@ -44,6 +44,30 @@ def test_the_table_has_every_tool_under_its_area_with_its_permission(table: Ende
     assert table.out.endswith(f"\n{len(seen)} tools\n")
 
 
+def test_one_tool_is_shown_with_what_it_takes_and_how_it_is_called() -> None:
+    shown = run("tools", "count_segment_people")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.startswith("count_segment_people (read): ")
+    assert re.search(r"^  segment_id\* +\S", shown.out, re.MULTILINE)
+    assert shown.out.endswith("\n  cio-mcp call count_segment_people '{\"segment_id\": 1}'\n")
+    as_json = run("tools", "count_segment_people", "--json").json["tools"]
+    assert [tool["name"] for tool in as_json] == ["count_segment_people"]
+
+
+@pytest.mark.parametrize("tool", ["send_email", "apply_batch", "get_rate_budget", "why_no_message"])
+def test_every_argument_of_a_tool_is_shown_within_the_width(tool: str) -> None:
+    [listed] = run("tools", tool, "--json").json["tools"]
+    page = run("tools", tool, env={"COLUMNS": "80"}).out
+    assert max(map(len, page.splitlines()[1:-1])) <= 80
+    for name in listed["inputSchema"].get("properties", {}):
+        assert re.search(rf"^  {name}\*? ", page, re.MULTILINE)
+
+
+def test_a_tool_that_is_not_served_is_answered_with_the_nearest() -> None:
+    assert "did you mean send_email?" in run("tools", "send_emial").sentence(2)
+    assert "no tool send_email is served" in run("tools", "send_email", "--read-only").sentence(2)
+
+
 def test_the_table_fits_a_wide_terminal(table: Ended) -> None:
     assert max(map(len, table.out.splitlines())) <= 124
 

@@ -17,6 +17,7 @@ EXAMPLES: dict[str, Any] = {
     "identifiers": {"id": "42"},
     "ids": ["42"],
     "primary": {"id": "1"},
+    "scheduled_at": "2026-01-31T09:00:00Z",
     "secondary": {"id": "2"},
     "to": "person@example.com",
 }

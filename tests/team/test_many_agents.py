@@ -141,7 +141,8 @@ async def test_a_token_that_is_made_while_the_server_runs_lets_in_and_calls_work
         nowhere = await house.command("call", "--url", "http://127.0.0.1:1/mcp", "list_segments", CIO_MCP_TOKEN=token)
         in_clear = await house.command("call", "--url", "http://mcp.example.com/mcp", "x", CIO_MCP_TOKEN=token)
     assert (listed.code, "segments" in json.loads(listed.out)) == (0, True)
-    assert (denied.code, "does not carry broadcasts:read" in denied.err) == (2, True)
+    assert (denied.code, "does not carry broadcasts:read" in denied.err) == (1, True)
+    assert "--grant broadcasts:read" in denied.err
     assert (nowhere.code, "no connection" in nowhere.err) == (2, True)
     assert (in_clear.code, "must be https" in in_clear.err) == (2, True)
     told = " ".join(ended.out + ended.err for ended in (listed, denied, nowhere, in_clear))

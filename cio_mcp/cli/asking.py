@@ -1,0 +1,42 @@
+"""One call made through an MCP client, with a person at the terminal who may be asked."""
+
+import os
+import sys
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from mcp import Client, MCPError, types
+from mcp.client import ClientRequestContext
+
+Asked = types.CallToolResult | MCPError | None
+
+
+async def asked_of(server: Any, tool: str, given: dict[str, Any], *, begun: list[str]) -> Asked:
+    """Call a tool and return its result, or MCP's error; `begun` gets the tool's name once the call may have left."""
+    # Only a terminal has somebody to ask; a script is given the plan and a token instead.
+    asks = _asked if sys.stdin is not None and sys.stdin.isatty() else None
+    async with Client(server, elicitation_callback=asks) as client:
+        begun.append(tool)
+        try:
+            return await client.call_tool(tool, given)
+        except MCPError as error:  # raised inside, it would come wrapped in exception groups
+            return error
+
+
+async def typed_line() -> str:
+    """Return a line that is typed at the terminal; whoever gives up on it is not held by the reading."""
+    if os.name == "nt":  # whose consoles cannot be waited for
+        return await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+    await anyio.wait_readable(sys.stdin)
+    return sys.stdin.readline()
+
+
+async def _asked(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+    """Put a question of the server to the person at the terminal; anything but yes is a no."""
+    del context
+    sys.stderr.write(f"{params.message}\n\nType yes to go on: ")
+    sys.stderr.flush()
+    if (await typed_line()).strip().lower() != "yes":
+        return types.ElicitResult(action="decline")
+    return types.ElicitResult(action="accept", content={"confirm": True})

@@ -1,0 +1,103 @@
+"""A tool of a server elsewhere, called over HTTP: who is let in, and what is known when the connection breaks."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+from mcp import types
+from mcp.client.streamable_http import streamable_http_client
+
+from cio_mcp.catalog import CATALOG
+from cio_mcp.catalog.endpoint import Access
+from cio_mcp.cli.asking import Asked, asked_of
+from cio_mcp.cli.beside import first_failure
+from cio_mcp.errors import CioError, NotPermitted, OutcomeUnknown, Unavailable
+from cio_mcp.settings import Settings, SettingsError
+
+CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 15.0
+"""For reaching the server, and for its answer beyond the time that a call may take there."""
+_OF_THE_CALLER = frozenset({"token", "time_budget", "log_level", "log_format"})
+"""Settings that mean something to whoever calls a server elsewhere."""
+_PROMISES = ("sandbox", "read_only", "test_recipients", "profile", "grants", "grant", "areas", "confirm")
+"""Settings, in the environment too, on which somebody may rely who forgets that the server elsewhere has its own."""
+_SCOPE = re.compile(r'scope="([a-z_*: ]{1,200})"')
+
+
+def checked_url(url: str, flags: Collection[str], environ: Mapping[str, str]) -> str:
+    """Take https, or http on this machine, and no setting that would do nothing there; raises SettingsError."""
+    parts = urlsplit(url)
+    local = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not parts.hostname or not (parts.scheme == "https" or local):
+        raise SettingsError("--url must be https, or http on this machine: a token goes nowhere else")
+    idle = [f"--{name.replace('_', '-')}" for name in flags if name not in _OF_THE_CALLER]
+    idle += [each for name in _PROMISES if environ.get(each := f"CIO_MCP_{name.upper()}")]
+    if idle:
+        raise SettingsError(f"--url: {', '.join(idle)}: the server there goes by its own settings; leave that out")
+    return url
+
+
+async def called_at(url: str, settings: Settings, tool: str, given: dict[str, Any]) -> Asked:
+    """Call a tool of a server elsewhere; raises SettingsError if it cannot be reached, or lets nobody in."""
+    token = {"Authorization": f"Bearer {settings.token.reveal()}"} if settings.token else {}
+    limits = httpx2.Timeout(CONNECT_SECONDS, read=settings.time_budget + ANSWER_SECONDS)
+    begun: list[str] = []
+    answer: Asked = None
+    try:
+        async with httpx2.AsyncClient(headers=token, timeout=limits, event_hooks={"response": [_let_in]}) as http:
+            answer = await asked_of(streamable_http_client(url, http_client=http), tool, given, begun=begun)
+    except* _TurnedAway as failures:
+        raise SettingsError(f"--url: {first_failure(failures)}") from None
+    except* _Forbidden as failures:
+        answer = _result(_not_carried(str(first_failure(failures))))
+    except* httpx2.TransportError as failures:
+        answer = _result(_broken_off(url, tool, first_failure(failures), begun=bool(begun)))
+    return answer
+
+
+class _TurnedAway(Exception):
+    """The server at a URL does not let the caller in."""
+
+
+class _Forbidden(Exception):
+    """The token does not carry what the call needs; the text names it."""
+
+
+async def _let_in(response: httpx2.Response) -> None:
+    """Stop at an answer that no call can mend; what it says besides is the server's own business."""
+    match response.status_code:
+        case 401:
+            raise _TurnedAway("the server does not know you: set CIO_MCP_TOKEN to a token of it (cio-mcp token create)")
+        case 403 if needed := _SCOPE.search(response.headers.get("www-authenticate", "")):
+            raise _Forbidden(needed[1])
+        case 403:
+            raise _TurnedAway("the server refuses this address")
+        case 404 | 405 | 421:
+            raise _TurnedAway("there is no MCP server at that address: is its path right (/mcp), and its name?")
+
+
+def _broken_off(url: str, tool: str, failure: BaseException, *, begun: bool) -> CioError:
+    """Return what is known of a call whose connection broke; raises SettingsError if there never was one."""
+    if not begun or isinstance(failure, httpx2.ConnectError | httpx2.ConnectTimeout):
+        raise SettingsError(f"--url: no connection to {url}; is the server running?") from None
+    endpoint = CATALOG.get(tool)
+    if endpoint and endpoint.access is Access.READ:
+        return Unavailable(
+            f"The connection to {url} broke before the answer came. Reading changed nothing.",
+            next_step="Call again once the server is there.",
+        )
+    return OutcomeUnknown(
+        f"The connection to {url} broke before the answer came: it is not known whether {tool} took effect.",
+        next_step="Do not repeat it blindly: list_unknown_operations tells, there or on another server of its ledger.",
+    )
+
+
+def _not_carried(scope: str) -> NotPermitted:
+    return NotPermitted(
+        f"The token does not carry {scope}.", next_step=f"Ask the operator for a token made with --grant {scope}."
+    )
+
+
+def _result(error: CioError) -> types.CallToolResult:
+    return types.CallToolResult(content=[], structured_content=error.as_json(), is_error=True)
