@@ -66,6 +66,10 @@ _ATTRIBUTES = [
 ]  # fmt: skip
 _DATA = [
     {"email": THIEF}, {"recipient": THIEF}, {"Recipient": THIEF}, {"reply_to": THIEF}, {"from_address": THIEF},
+    {"recipient": THIEF, "Recipient": "ada@example.com"}, {"Recipient": "ada@example.com", "recipient": THIEF},
+    {"reply_to": THIEF, "Reply_to": "ada@example.com"}, {"reply_to": "ada@example.com", "REPLY_TO": THIEF},
+    {"recipient": f"a@{LISTED_DOMAIN},b@{LISTED_DOMAIN},c@{LISTED_DOMAIN}"},
+    {"recipient": f"friend@{LISTED_DOMAIN}", "RECIPIENT": THIEF},
     {"recipient": "ada@example.com"}, {"id": "1"}, {"id": "1", "email": THIEF}, {"email": "ada@example.com",
         "phone": "+15559990000"},
     {"email": "person1@example.com", "plan": "x"}, {"sku": "A-1"},
@@ -176,8 +180,11 @@ MORE: Mapping[str, list[dict[str, Any]]] = {
         {"newsletter_id": 1, "scheduled_at": 0},
     ],
     "track_event": [{"identifier": "ada-1", "name": "seen", "data": each} for each in _DATA],
-    "track_anonymous_event": [{"name": "seen", "data": {"recipient": THIEF}}],
-    "submit_form": [{"form_id": "contact", "data": each} for each in _DATA[:1] + _DATA[6:10]],
+    "track_anonymous_event": [
+        {"name": "seen", "data": {"recipient": THIEF}},
+        {"name": "seen", "data": {"recipient": THIEF, "Recipient": f"friend@{LISTED_DOMAIN}"}},
+    ],
+    "submit_form": [{"form_id": "contact", "data": each} for each in _DATA[:1] + _DATA[-5:-1]],
     "identify_person": [
         {"identifier": "ada-1", "email": THIEF}, {"identifier": THIEF, "id": "ada-1"}, {"identifier": "cio_a3000001",
             "email": THIEF},

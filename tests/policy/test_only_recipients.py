@@ -25,6 +25,7 @@ def looked_up(seen: Seen) -> set[tuple[str, str]]:
 
 BROADCAST = {"broadcast_id": 1}
 ROWS = [{"id": "a", "data": {}}, {"email": "x@example.org", "data": {}}]
+PERSON = {"type": "person", "identifiers": {"email": "ada@example.com"}}
 OBJECT = {"type": "object", "identifiers": {"object_type_id": "1", "object_id": "o"}}
 PROVABLE: list[tuple[str, dict[str, Any], set[tuple[str, str]]]] = [
     ("send_email", email(), set()),
@@ -74,6 +75,18 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("identify_person", {"identifier": "ada@example.com", "email": "bob@evil.example"}),
     ("upsert_device", WRITES["upsert_device"] | {"identifier": "ada@example.com"}),
     ("track_event", WRITES["track_event"] | {"identifier": "ada@example.com", "data": {"recipient": "b@evil.example"}}),
+    *(
+        (tool, given | {bag: each})
+        for tool, given, bag in (
+            ("track_event", {"identifier": "ada@example.com", "name": "e"}, "data"),
+            ("track_anonymous_event", {"name": "e"}, "data"),
+            ("apply_entity", PERSON | {"action": "event", "name": "e"}, "attributes"),
+        )
+        for each in (
+            {"recipient": "b@evil.example", "Recipient": "ada@example.com"},
+            {"Recipient": "ada@example.com", "recipient": "b@evil.example"},
+        )
+    ),
     ("track_anonymous_event", WRITES["track_anonymous_event"]),
     ("submit_form", {"form_id": "f", "data": {"email": "bob@evil.example"}}),
     ("add_people_to_segment", {"segment_id": 1, "id_type": "email", "ids": ["x@example.org", "bob@evil.example"]}),

@@ -193,8 +193,10 @@ def test_an_event_cannot_send_a_campaign_elsewhere(tool: str, given: dict[str, A
     agent = granted(recipients=LISTED, causes=causes)
     assert decided(tool, event(recipient="x@example.org"), agent).allowed
     for key in ("recipient", "Recipient", "RECIPIENT"):
-        data = {"recipient": "x@example.org", key: "bob@evil.example, eve@evil.example"}
-        assert decided(tool, event(**data), agent).decision.rule == "recipients"
+        strangers = {"recipient": "x@example.org", key: "bob@evil.example, eve@evil.example"}
+        listed = {"reCIPIENT": "x@example.org"}
+        for data in (strangers, listed | strangers, strangers | listed):
+            assert decided(tool, event(**data), agent).decision.rule == "recipients"
     assert "cannot be read" in decided(tool, event(recipient=["bob@evil.example"]), agent).message
     both = decided(
         tool, event(recipient="x@example.org", from_address="f@example.org", reply_to="x@example.org"), agent
@@ -202,8 +204,10 @@ def test_an_event_cannot_send_a_campaign_elsewhere(tool: str, given: dict[str, A
     assert both.decision.rule == "fields.from, fields.reply_to"
     answers = granted(recipients=LISTED, causes=causes, fields=["from", "reply_to"])
     assert decided(tool, event(recipient="x@example.org", from_address="f@x.example"), answers).allowed
-    refused = decided(tool, event(recipient="x@example.org", reply_to="bob@evil.example, x@evil.example"), answers)
-    assert refused.decision.rule == "recipients"
+    strangers = {"reply_to": "bob@evil.example, x@evil.example"}
+    for replies in (strangers, strangers | {"Reply_To": "x@example.org"}):
+        refused = decided(tool, event(recipient="x@example.org", **replies), answers)
+        assert refused.decision.rule == "recipients"
 
 
 def test_the_recipient_of_an_event_may_be_its_persons_own_address() -> None:
