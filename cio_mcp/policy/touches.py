@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cio_mcp.catalog.emails import recipients
-from cio_mcp.catalog.identifiers import IdType, kind_by_look
+from cio_mcp.catalog.identifiers import IdType, kind_in_path
 from cio_mcp.policy.addresses import lowered
 
 Kind = Literal["email", "phone"]
@@ -78,9 +78,8 @@ def person_in(identifiers: Mapping[str, Any]) -> Person | None:
 
 
 def person_in_path(text: str) -> Person:
-    """Return whom a Track path means: `cio_` and an at sign tell what it is."""
-    kind = kind_by_look(text) or "id"
-    return Person(kind=kind, value=text)
+    """Return whom a Track path means."""
+    return Person(kind=kind_in_path(text), value=text)
 
 
 def made_by(person: Person | None) -> tuple[Person, ...]:

@@ -85,7 +85,9 @@ JUNK = [None, "", 0, True, [], {}, -1, "x" * 300, "\u202e", "..", [None], {"id":
 
 # By the name of an argument, of whatever tool; else what is there is taken, or junk.
 MENU: Mapping[str, list[Any]] = {
-    "identifier": [*_PEOPLE, *_EMAILS, Mined("cio_id", 0), "cio_a3000001", "+15550100001", "cio_a3000001/suppress"],
+    "identifier": [
+        *_PEOPLE, *_EMAILS, Mined("cio_id", 0), "cio_a3000001", f"cio_{THIEF}", "+15550100001", "cio_a3000001/suppress",
+    ],
     "customer_id": [*_PEOPLE, *_EMAILS, Mined("cio_id", 3)],
     "id": ["token", "ada-ios-token", "x-1", Mined("id", 3)],
     "identifiers": _IDENTIFIERS, "primary": _IDENTIFIERS, "secondary": _IDENTIFIERS,
@@ -186,6 +188,7 @@ MORE: Mapping[str, list[dict[str, Any]]] = {
     ],
     "submit_form": [{"form_id": "contact", "data": each} for each in _DATA[:1] + _DATA[-5:-1]],
     "identify_person": [
+        {"identifier": f"cio_{THIEF}"},
         {"identifier": "ada-1", "email": THIEF}, {"identifier": THIEF, "id": "ada-1"}, {"identifier": "cio_a3000001",
             "email": THIEF},
         {"identifier": "ada@example.com", "id": "ada-2"}, {"identifier": "new-2",

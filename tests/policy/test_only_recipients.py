@@ -72,6 +72,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("send_newsletter", WRITES["send_newsletter"]),
     ("schedule_newsletter", WRITES["schedule_newsletter"]),
     ("identify_person", {"identifier": "bob@evil.example"}),
+    ("identify_person", {"identifier": "cio_bob@evil.example"}),
     ("identify_person", {"identifier": "ada@example.com", "email": "bob@evil.example"}),
     ("upsert_device", WRITES["upsert_device"] | {"identifier": "ada@example.com"}),
     ("track_event", WRITES["track_event"] | {"identifier": "ada@example.com", "data": {"recipient": "b@evil.example"}}),

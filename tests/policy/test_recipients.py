@@ -123,6 +123,13 @@ def test_naming_somebody_by_an_address_does_not_make_them_a_recipient(tool: str,
     assert seen.own == {("email", "bob@evil.example", "bob@evil.example")}
 
 
+@pytest.mark.parametrize("tool", ["identify_person", "track_event"])
+def test_an_address_that_begins_like_a_cio_id_is_an_address(tool: str) -> None:
+    seen = decided(tool, WRITES[tool] | {"identifier": "cio_bob@evil.example"}, with_own())
+    assert seen.own == {("email", "cio_bob@evil.example", "cio_bob@evil.example")}
+    assert decided(tool, WRITES[tool] | {"identifier": "cio_0300"}, with_own()).decision.requires == ()
+
+
 def test_an_update_that_creates_nobody_asks_for_nothing() -> None:
     given = {"identifier": "bob@evil.example", "_update": True}
     assert decided("identify_person", given, with_own()).decision.requires == ()
