@@ -117,6 +117,8 @@ class Judge:
                 continue
             if name == "reply_to" and not rules.own:
                 continue  # nothing is sent to it
+            if "{" in text:
+                yield f"{effect.kind}: {name} holds Liquid, which becomes whatever it likes"
             for address in spelt_in(text):
                 if not (rules.lists(address) or (rules.own and self._owns(owner, address))):
                     yield f"{effect.kind}: {name} holds {address}, who is neither the person nor listed"

@@ -31,7 +31,9 @@ _EMAILS = [
 _LISTS = [
     *_EMAILS, f"ada@example.com, {THIEF}", f'"ada@example.com" <{THIEF}>', f"{THIEF} <ada@example.com>",
     f"friend@{LISTED_DOMAIN}, ada@example.com", f'"Ada" <ada@example.com>,"x" <friend@{LISTED_DOMAIN}>',
-    "{{customer.email}}", "{{ 'thief@evil.example.net' }}", f"ada@example.com\r\nBcc: {THIEF}",
+    "{{customer.email}}", "{{ 'thief@evil.example.net' }}", f"{{{{ trigger.a }}}} <friend@{LISTED_DOMAIN}>",
+    '"{{ trigger.a }}" <ada@example.com>', '"{% assign a = trigger.a %}" <ada@example.com>',
+    f"ada@example.com\r\nBcc: {THIEF}",
     f"thief@{LISTED_DOMAIN}.evil.example.net", f"thief@not{LISTED_DOMAIN}", f"friend@{LISTED_DOMAIN.upper()}",
     f'"friend@{LISTED_DOMAIN}"@evil.example.net', f"thief%evil.example.net@{LISTED_DOMAIN}",
     f"friend@{LISTED_DOMAIN};{THIEF}", f"=?utf-8?q?a?= <{THIEF}>", f"a@{LISTED_DOMAIN},b@{LISTED_DOMAIN}",

@@ -63,7 +63,9 @@ def test_an_address_that_cannot_be_the_persons_is_refused_at_once(to: str, who: 
     assert "evil" not in refused.message + refused.next_step
 
 
-@pytest.mark.parametrize("to", ["bob%evil.example@example.org", "{{x}}@example.org", "Bob (c) <x@example.org>"])
+@pytest.mark.parametrize(
+    "to", ["bob%evil.example@example.org", "{{x}}@example.org", "{{x}} <x@example.org>", "Bob (c) <x@example.org>"]
+)
 def test_what_cannot_be_read_for_certain_is_refused_even_in_a_listed_domain(to: str) -> None:
     refused = decided("send_email", email(to=to), granted(recipients=LISTED))
     assert "cannot be read as plain addresses" in refused.message
