@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cio_mcp.catalog.endpoint import Endpoint
+from cio_mcp.catalog.identifiers import lookup_of
 from cio_mcp.catalog.params import Params
 
 
@@ -15,17 +16,10 @@ def question(params: Params, look: Endpoint) -> dict[str, Any] | None:
     if look.in_path != ("customer_id",):
         return None
     if (identifier := getattr(params, "identifier", None)) is not None:
-        return _by_shape(identifier)
+        return lookup_of(identifier)
     # Of a merge the secondary goes; an object's identifiers have none of a person's names.
     gone = getattr(params, "secondary", None) or getattr(params, "identifiers", None)
     return _by_member(gone) if isinstance(gone, Mapping) else None
-
-
-def _by_shape(identifier: str) -> dict[str, Any]:
-    """Name a person as the App API wants, from a Track path, where Customer.io goes by the shape too."""
-    if identifier.startswith("cio_"):
-        return {"customer_id": identifier, "id_type": "cio_id"}
-    return {"customer_id": identifier, "id_type": "email" if "@" in identifier else "id"}
 
 
 def _by_member(identifiers: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -18,6 +18,9 @@ ObjectCheck = Callable[[Members], Members]
 # E.164: a plus sign and at most 15 digits, the first not 0. Shorter than 7 is no subscriber's number.
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 _CIO_PREFIX = "cio_"
+# Track API specification, the parameter `identifier`: "cio_[a-zA-Z0-9]*". Anything else may stand behind the prefix in
+# somebody's id, or in an address: it names nobody for certain, and must not pass for a cio_id.
+_CIO_ID = re.compile("cio_[A-Za-z0-9]+")
 NAMES = frozenset({*get_args(IdType), "object_type_id", "object_id", "cio_object_id", "anonymous_id"})
 
 
@@ -26,13 +29,34 @@ def is_phone(text: str) -> bool:
     return bool(_PHONE.fullmatch(text))
 
 
+def is_cio_id(text: str) -> bool:
+    """Say whether a text is a cio_id as paths take it: with the prefix."""
+    return bool(_CIO_ID.fullmatch(text))
+
+
+def without_prefix(text: str) -> str:
+    """Return a cio_id as answers give it; what is none stays as it is."""
+    return text.removeprefix(_CIO_PREFIX) if is_cio_id(text) else text
+
+
 def kind_by_look(text: str) -> IdType | None:
     """Say what a text that should be an id looks like instead, if anything."""
-    if text.startswith(_CIO_PREFIX):
+    if is_cio_id(text):
         return "cio_id"
     if is_phone(text):
         return "phone"
     return "email" if "@" in text else None
+
+
+def kind_in_path(identifier: str) -> IdType:
+    """Say what Customer.io takes a person in a Track path for: it goes by the look, and knows no telephone numbers."""
+    seen = kind_by_look(identifier)
+    return seen if seen in ("cio_id", "email") else "id"
+
+
+def lookup_of(identifier: str) -> dict[str, Any]:
+    """Name a person in a Track path as the App API wants."""
+    return {"customer_id": identifier, "id_type": kind_in_path(identifier)}
 
 
 def check_kind(value: str, kind: IdType | None) -> str:
@@ -58,6 +82,8 @@ def track_identifier(text: str) -> str:
     """Check a person in a Track path, where Customer.io guesses the kind from the shape of the value."""
     if is_phone(text):
         raise ValueError('looks like a phone number, here taken for an id: use apply_entity with {"phone": ...}')
+    if text.startswith(_CIO_PREFIX) and kind_in_path(text) == "id":
+        raise ValueError('begins with cio_ and is no cio_id (letters and digits): use apply_entity with {"id": ...}')
     return text if "@" in text else at_most(ID_BYTES)(check_segment(text))
 
 

@@ -118,7 +118,7 @@ class Explanation:
         count = "known only from a look at the audience" if decision.recipients is None else f"{decision.recipients:,}"
         yield f"  recipients  {count}"
         for cap in decision.caps:
-            yield f"  budget      at most {cap.recipients:,} in any {_span(cap.seconds)}"
+            yield f"  budget      at most {cap.recipients:,} in any {_span(cap.seconds)}, in each workspace"
         for requirement in decision.requires:
             how = "counted" if isinstance(requirement, CountedAudience) else "looked up"
             yield f"  {how:11} {requirement.told}"

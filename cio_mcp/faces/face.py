@@ -32,7 +32,7 @@ class Face:
     pipelines: Mapping[str, Pipeline]
     """By the names of the workspaces that it may reach."""
     front: Pipeline
-    """Records what reaches none of them."""
+    """Records what reaches none of them, and answers none of it: its workspace may be out of reach as well."""
     choice: Choice
     own: Mapping[str, Answered]
     """Tools that belong to no workspace."""
@@ -52,9 +52,10 @@ class Face:
             return self._answered(await self.front.answer(own, params.arguments, caller=caller))
         chosen = self.choice.of(params.arguments)
         pipeline = self.pipelines.get(chosen.workspace, self.front)
-        if native := pipeline.native.get(params.name):
+        reaches_any = bool(self.pipelines)
+        if reaches_any and (native := pipeline.native.get(params.name)):
             call = pipeline.answer(native, chosen.arguments, caller=caller, refusal=chosen.refusal)
-        elif (endpoint := pipeline.catalog.get(params.name)) and self.pipelines:
+        elif reaches_any and (endpoint := pipeline.catalog.get(params.name)):
             call = pipeline.call(endpoint, chosen.arguments, caller=caller, refusal=chosen.refusal)
         else:
             await pipeline.turn_away(params.name, caller=caller)
@@ -75,6 +76,9 @@ class Face:
         return bounded(error.as_json(), tokens=self.front.result_tokens, paging=paging)
 
     def _unknown(self, name: str) -> MCPError:
+        if not self.pipelines:
+            told = f"Unknown tool {shown(name)}: you may reach no workspace of this server, and so have no tools."
+            return MCPError(code=types.INVALID_PARAMS, message=told)
         close = difflib.get_close_matches(name, [tool.name for tool in self.listed.tools], n=1)
         hint = f"did you mean {close[0]}?" if close else "the list of tools shows all."
         return MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool {shown(name)}: {hint}")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from email.utils import getaddresses
 from typing import Any, Final, get_args
 
+from cio_mcp.catalog.identifiers import without_prefix
 from cio_mcp.catalog.params import Params
 from cio_mcp.catalog.variants import ACTIONS, Type
 
@@ -18,7 +19,6 @@ MARK_DIGITS: Final = 16
 SHOWN: Final = 50
 """Items of a list that are recorded one by one; a broadcast may name 10,000 people."""
 _DEPTH = 6
-_CIO_PREFIX = "cio_"
 
 # Arguments, and members of objects, that say who or what is meant.
 ADDRESSES = frozenset({"to", "cc", "bcc", "reply_to", "from", "recipient", "from_address", "email", "emails"})
@@ -46,7 +46,7 @@ def redacted(params: Params, digest: Digest) -> dict[str, Any]:
 
 def marked(identifier: str, digest: Digest) -> str:
     """Return what stands in a record for an identifier, however it was written."""
-    bare = identifier.strip().removeprefix(_CIO_PREFIX).casefold()
+    bare = without_prefix(identifier.strip()).casefold()
     return f"hmac:{digest('identifier', bare)[:MARK_DIGITS]}"
 
 

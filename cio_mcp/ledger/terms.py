@@ -64,7 +64,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cap:
-    """At most `recipients` people in any `seconds`, counted over all operations of one principal."""
+    """At most `recipients` people in any `seconds`, counted over all operations of one principal in one workspace."""
 
     recipients: int
     seconds: float

@@ -7,6 +7,7 @@ from typing import Any
 
 from cio_mcp.catalog.endpoint import Access
 from cio_mcp.catalog.entities import ApplyBatch, ApplyEntity, items_of
+from cio_mcp.catalog.identifiers import lookup_of
 from cio_mcp.catalog.people import DeleteDevice, DeletePerson, MergePeople, SuppressPerson
 from cio_mcp.catalog.variants import access_of
 from cio_mcp.planning.answers import member, moment, rows, word
@@ -18,13 +19,6 @@ _SEGMENTS_NAMED = 3
 _NOBODY = "there is no such person now"
 
 
-def by_look(identifier: str) -> dict[str, Any]:
-    """Name a person as the App API wants, from a Track path, where Customer.io goes by the look of the value."""
-    if identifier.startswith("cio_"):
-        return {"customer_id": identifier, "id_type": "cio_id"}
-    return {"customer_id": identifier, "id_type": "email" if "@" in identifier else "id"}
-
-
 def by_kind(identifiers: Mapping[str, Any]) -> dict[str, Any]:
     """Name a person as the App API wants, from an object with one identifier."""
     [(kind, value)] = identifiers.items()
@@ -33,7 +27,7 @@ def by_kind(identifiers: Mapping[str, Any]) -> dict[str, Any]:
 
 async def person(params: DeletePerson | SuppressPerson, inquiry: Inquiry) -> None:
     """Survey the deletion or suppression of a person."""
-    inquiry.audience = await profile(inquiry, "person", by_look(params.identifier))
+    inquiry.audience = await profile(inquiry, "person", lookup_of(params.identifier))
     if inquiry.audience == 0 and isinstance(params, SuppressPerson):
         inquiry.facts["even_so"] = "the identifier would be blocked from ever being added"
 
@@ -60,7 +54,7 @@ async def _merged(
 
 async def device(params: DeleteDevice, inquiry: Inquiry) -> None:
     """Survey the removal of a device: whose it is, and whether it is theirs at all."""
-    inquiry.audience = await profile(inquiry, "person", by_look(params.identifier), device=params.device_id)
+    inquiry.audience = await profile(inquiry, "person", lookup_of(params.identifier), device=params.device_id)
 
 
 async def entity(params: ApplyEntity | ApplyBatch, inquiry: Inquiry) -> None:

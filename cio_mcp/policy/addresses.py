@@ -19,6 +19,8 @@ _QUOTED_NAME = r'"(?:[^"\\\r\n]|\\[^\r\n])*"'
 _PLAIN_NAME = r"[^\"<>@,;:()\[\]\\\r\n]*"
 _NAMED = re.compile(rf"(?:{_QUOTED_NAME}\s*|{_PLAIN_NAME})<([^<>\s]+)>")
 _ENCODED_WORD = "=?"
+# In a name too: what Liquid becomes may end the name and begin another address.
+_LIQUID = frozenset("{}")
 # RFC 1035, section 2.3.4, for names that are written in a grants file: ASCII, other scripts in their xn-- form.
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
 _ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
@@ -36,7 +38,7 @@ def address_in(text: str) -> str:
     stripped = text.strip()
     named = _NAMED.fullmatch(stripped)
     bare = named[1] if named else stripped
-    if _ENCODED_WORD in stripped or not _ADDRESS.fullmatch(bare):
+    if _ENCODED_WORD in stripped or not _LIQUID.isdisjoint(stripped) or not _ADDRESS.fullmatch(bare):
         raise ValueError("cannot be read as one plain address")
     return lowered(bare)
 

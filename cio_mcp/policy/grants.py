@@ -26,7 +26,10 @@ class Causes(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """At most this many recipients in one call, in any hour, in any day; None for as many as there are."""
+    """At most this many recipients in one call, in any hour, in any day; None for as many as there are.
+
+    Hours and days count in each workspace by itself.
+    """
 
     per_call: int | None = None
     per_hour: int | None = None

@@ -115,7 +115,7 @@ def own_or_listed(call: Call, grants: Grants) -> Found:
                 for person in touch.creates
                 if person.own and not recipients.lists(person.own)
             )
-    if not recipients.own and call.acts:
+    if not recipients.own:
         yield from everybody_listed(call, recipients, "recipients", grants.origin)
 
 
@@ -175,20 +175,32 @@ def _is_listed(written: Written, recipients: Recipients) -> bool:
 
 
 def everybody_listed(call: Call, recipients: Recipients, rule: str, origin: str) -> Found:
-    """Refuse whatever may reach somebody who is not on a list; ask where the person's address decides."""
+    """Refuse whatever may reach somebody who is not on a list; ask where the person's address decides.
+
+    Of a change whose causes are free only the addresses count that it writes down itself, and to whom it gives one.
+    """
+    chooses = any(touch.gives or "address" in touch.fields for touch in call.touches)
     for touch in call.touches:
-        if touch.others:
-            yield not_listed("somebody whom it may reach without a name", rule, origin)
-        if "address" in touch.fields:
-            yield not_listed("a device", rule, origin)
         for written in (*touch.written, *touch.gives):
             if not _is_listed(written, recipients):
                 yield not_listed(f"somebody in `{written.field}`", rule, origin)
-        for person in touch.people:
-            if person.own is None:
-                yield ListedPerson(tool=call.tool, person=person, recipients=recipients, rule=rule, origin=origin)
-            elif not recipients.lists(person.own):
-                yield not_listed("a person whom it reaches", rule, origin)
+        for person in touch.creates:
+            if person.own and not recipients.lists(person.own):
+                yield not_listed("a person whom it names by an address", rule, origin)
+        if call.acts or chooses:
+            yield from _all_reached(call, touch, recipients, rule, origin)
+
+
+def _all_reached(call: Call, touch: Touch, recipients: Recipients, rule: str, origin: str) -> Found:
+    if touch.others:
+        yield not_listed("somebody whom it may reach without a name", rule, origin)
+    if "address" in touch.fields:
+        yield not_listed("a device", rule, origin)
+    for person in touch.people:
+        if person.own is None:
+            yield ListedPerson(tool=call.tool, person=person, recipients=recipients, rule=rule, origin=origin)
+        elif person not in touch.creates and not recipients.lists(person.own):
+            yield not_listed("a person whom it reaches", rule, origin)
 
 
 def quiet_hours(call: Call, grants: Grants) -> Found:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cio_mcp.catalog.identifiers import IdType, kind_by_look
+from cio_mcp.catalog.emails import recipients
+from cio_mcp.catalog.identifiers import IdType, kind_in_path
 from cio_mcp.policy.addresses import lowered
 
 Kind = Literal["email", "phone"]
@@ -77,9 +78,8 @@ def person_in(identifiers: Mapping[str, Any]) -> Person | None:
 
 
 def person_in_path(text: str) -> Person:
-    """Return whom a Track path means: `cio_` and an at sign tell what it is."""
-    kind = kind_by_look(text) or "id"
-    return Person(kind=kind, value=text)
+    """Return whom a Track path means."""
+    return Person(kind=kind_in_path(text), value=text)
 
 
 def made_by(person: Person | None) -> tuple[Person, ...]:
@@ -102,15 +102,31 @@ def _text(value: Any) -> str:
 
 
 def of_event(person: Person | None, data: Mapping[str, Any] | None, *, others: bool = False) -> Touch:
-    """Return what an event reaches: its person, and whom its data names beside or instead."""
-    given = {lowered(name): value for name, value in (data or {}).items() if value}
-    recipient, reply_to = given.get(RECIPIENT), given.get("reply_to")
+    """Return what an event reaches: its person, and whom its data names beside or instead.
+
+    Names that differ only in case may stand side by side, and which of them Customer.io takes is written nowhere.
+    """
+    given = {name: value for name, value in (data or {}).items() if value}
+    written = _overriding(given, RECIPIENT)
     return Touch(
+        count=_count_of(written),
         owner=person,
         people=(person,) if person else (),
         others=others,
-        written=(Written(field=RECIPIENT, text=_text(recipient)),) if recipient else (),
-        replies=(Written(field="reply_to", text=_text(reply_to)),) if reply_to else (),
+        written=written,
+        replies=_overriding(given, "reply_to"),
         creates=made_by(person),
-        fields=tuple(field for name, field in OVERRIDES.items() if name in given),
+        fields=tuple(field for name, field in OVERRIDES.items() if name in map(lowered, given)),
     )
+
+
+def _overriding(given: Mapping[str, Any], override: str) -> tuple[Written, ...]:
+    return tuple(Written(field=name, text=_text(value)) for name, value in given.items() if lowered(name) == override)
+
+
+def _count_of(written: tuple[Written, ...]) -> int | None:
+    """Return how many an event reaches: the addresses that its data writes down, or else its person."""
+    try:
+        return max(1, sum(len(recipients(each.text)) for each in written))
+    except ValueError:
+        return None

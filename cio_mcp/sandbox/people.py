@@ -1,6 +1,7 @@
 """People: who they are, how they are found, and what an identify call does to them."""
 
 import json
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from typing import Any
 from cio_mcp.sandbox.replies import JsonObject
 
 CIO_PREFIX = "cio_"
+# Track API specification: the format of a cio_id in the path.
+_CIO_ID = re.compile("cio_[a-zA-Z0-9]*")
 IDENTIFIER_NAMES = ("id", "email", "phone")
 _FIRST_CIO_ID = 0xA3000001
 _ACTIVITIES_KEPT = 1_000
@@ -152,7 +155,7 @@ class People:
 
 def by_shape(identifier: str) -> tuple[str, str]:
     """Return (kind, value) of a Track v1 path identifier: cio_..., an address, or an id (a phone is an id)."""
-    if identifier.startswith(CIO_PREFIX):
+    if _CIO_ID.fullmatch(identifier):
         return "cio_id", identifier.removeprefix(CIO_PREFIX)
     return ("email", identifier) if "@" in identifier else ("id", identifier)
 

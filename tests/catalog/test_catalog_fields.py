@@ -53,6 +53,7 @@ def said(kind: Any, given: Any) -> str:
         (json_values.JsonObject, {"a": None}, {"a": None}),
         (identifiers.PersonInPath, "cio_a3000001", "cio_a3000001"),
         (identifiers.PersonInPath, "a+b@example.com", "a+b@example.com"),
+        (identifiers.PersonInPath, "cio_a@example.com", "cio_a@example.com"),
         (identifiers.PersonIdentifiers, {"id": 42}, {"id": "42"}),
         (identifiers.PersonIdentifiers, '{"email": "a@example.com"}', {"email": "a@example.com"}),
     ],
@@ -91,6 +92,10 @@ def test_what_is_no_text_or_whole_number_is_no_text_id(kind: Any, given: Any) ->
         (fields.Line, "a\x85b", "must be one line"),
         (fields.Text, " \n ", "must not be blank"),
         (fields.PathId, "..", "path step"),
+        (identifiers.PersonInPath, "cio_a3-1", "begins with cio_ and is no cio_id"),
+        (identifiers.PersonInPath, "cio_", "begins with cio_ and is no cio_id"),
+        (identifiers.PersonInPath, "cio_\u0661", "begins with cio_ and is no cio_id"),
+        (identifiers.PersonInPath, "+15551234567", "looks like a phone number"),
         (fields.PathId, "x" * 255, "at most 254"),
         (fields.DeviceToken, "x" * 1001, "at most 1,000"),
         (fields.Timestamp, 1_700_000_000_000, "looks like milliseconds"),
@@ -182,7 +187,15 @@ def test_the_limits_are_met_exactly() -> None:
     ("text", "kind"),
     [
         ("a@example.com", "email"),
-        ("cio_a@b", "cio_id"),
+        ("cio_a3000001", "cio_id"),
+        ("cio_A3", "cio_id"),
+        ("cio_a@b", "email"),
+        ("cio_a3000001@example.com", "email"),
+        ("cio_a3-1", None),
+        ("cio_\u0661", None),
+        ("cio_a3\n", None),
+        ("cio_", None),
+        ("CIO_a3", None),
         ("+14155552671", "phone"),
         ("14155552671", None),
         ("+0123456789", None),
@@ -191,6 +204,20 @@ def test_the_limits_are_met_exactly() -> None:
 )
 def test_an_id_is_known_by_its_look(text: str, kind: str | None) -> None:
     assert identifiers.kind_by_look(text) == kind
+
+
+@pytest.mark.parametrize(
+    ("identifier", "kind"),
+    [
+        ("cio_a3", "cio_id"),
+        ("cio_a3@example.com", "email"),
+        ("a@example.com", "email"),
+        ("cio_", "id"),
+        ("ada-1", "id"),
+    ],
+)
+def test_a_person_in_a_path_is_looked_up_as_what_customer_io_takes_them_for(identifier: str, kind: str) -> None:
+    assert identifiers.lookup_of(identifier) == {"customer_id": identifier, "id_type": kind}
 
 
 def test_a_wrong_place_keeps_the_places_below_it() -> None:

@@ -38,8 +38,8 @@ def test_an_allowed_call_is_told_with_its_rule_count_budget_and_look_up() -> Non
         "send_email: allowed",
         "  rule        allow messaging:send_email (profile sender)",
         "  recipients  1",
-        "  budget      at most 100 in any hour",
-        "  budget      at most 500 in any 24 hours",
+        "  budget      at most 100 in any hour, in each workspace",
+        "  budget      at most 500 in any 24 hours, in each workspace",
         "  looked up   `to` must be the address that Customer.io has of the person with that id",
     ]
 

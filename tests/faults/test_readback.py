@@ -209,6 +209,17 @@ async def test_a_person_is_looked_up_by_cio_id_too(rig: Open, sandbox: RunningSa
     assert sandbox.app.state.journal[-1].query == "id_type=cio_id"
 
 
+async def test_a_person_is_looked_up_by_an_address_that_begins_like_a_cio_id(
+    rig: Open, sandbox: RunningSandbox
+) -> None:
+    async with rig() as house:
+        await house.call("identify_person", {"identifier": "cio_new@example.com"})
+        sandbox.app.state.faults.add(Fault(kind="status", status=500, when="after"))
+        called = await house.call("delete_person", {"identifier": "cio_new@example.com"})
+    assert called.code is None, called.error
+    assert sandbox.app.state.journal[-1].query == "id_type=email"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -244,10 +244,10 @@ def _given(members: Json, besides: str = "") -> tuple[tuple[str, str], ...]:
 
 def _overrides(data: Json) -> tuple[tuple[tuple[str, str], ...], frozenset[str]]:
     """Return where an event has its messages go (Track API reference, "Track a customer event")."""
-    found = {name.lower(): value for name, value in data.items() if value}
-    written = tuple((name, str(found[name])) for name in ("recipient", "reply_to") if name in found)
-    fields = {ours for theirs, ours in (("from_address", "from"), ("reply_to", "reply_to")) if theirs in found}
-    return written, frozenset(fields)
+    found = [(name.lower(), str(value)) for name, value in data.items() if value]
+    written = tuple((name, value) for name, value in found if name in ("recipient", "reply_to"))
+    own_grants = {"from_address": "from", "reply_to": "reply_to"}
+    return written, frozenset(own_grants[name] for name, _ in found if name in own_grants)
 
 
 def _names(value: Any) -> Iterator[str]:

@@ -31,7 +31,9 @@ _EMAILS = [
 _LISTS = [
     *_EMAILS, f"ada@example.com, {THIEF}", f'"ada@example.com" <{THIEF}>', f"{THIEF} <ada@example.com>",
     f"friend@{LISTED_DOMAIN}, ada@example.com", f'"Ada" <ada@example.com>,"x" <friend@{LISTED_DOMAIN}>',
-    "{{customer.email}}", "{{ 'thief@evil.example.net' }}", f"ada@example.com\r\nBcc: {THIEF}",
+    "{{customer.email}}", "{{ 'thief@evil.example.net' }}", f"{{{{ trigger.a }}}} <friend@{LISTED_DOMAIN}>",
+    '"{{ trigger.a }}" <ada@example.com>', '"{% assign a = trigger.a %}" <ada@example.com>',
+    f"ada@example.com\r\nBcc: {THIEF}",
     f"thief@{LISTED_DOMAIN}.evil.example.net", f"thief@not{LISTED_DOMAIN}", f"friend@{LISTED_DOMAIN.upper()}",
     f'"friend@{LISTED_DOMAIN}"@evil.example.net', f"thief%evil.example.net@{LISTED_DOMAIN}",
     f"friend@{LISTED_DOMAIN};{THIEF}", f"=?utf-8?q?a?= <{THIEF}>", f"a@{LISTED_DOMAIN},b@{LISTED_DOMAIN}",
@@ -66,6 +68,10 @@ _ATTRIBUTES = [
 ]  # fmt: skip
 _DATA = [
     {"email": THIEF}, {"recipient": THIEF}, {"Recipient": THIEF}, {"reply_to": THIEF}, {"from_address": THIEF},
+    {"recipient": THIEF, "Recipient": "ada@example.com"}, {"Recipient": "ada@example.com", "recipient": THIEF},
+    {"reply_to": THIEF, "Reply_to": "ada@example.com"}, {"reply_to": "ada@example.com", "REPLY_TO": THIEF},
+    {"recipient": f"a@{LISTED_DOMAIN},b@{LISTED_DOMAIN},c@{LISTED_DOMAIN}"},
+    {"recipient": f"friend@{LISTED_DOMAIN}", "RECIPIENT": THIEF},
     {"recipient": "ada@example.com"}, {"id": "1"}, {"id": "1", "email": THIEF}, {"email": "ada@example.com",
         "phone": "+15559990000"},
     {"email": "person1@example.com", "plan": "x"}, {"sku": "A-1"},
@@ -81,7 +87,9 @@ JUNK = [None, "", 0, True, [], {}, -1, "x" * 300, "\u202e", "..", [None], {"id":
 
 # By the name of an argument, of whatever tool; else what is there is taken, or junk.
 MENU: Mapping[str, list[Any]] = {
-    "identifier": [*_PEOPLE, *_EMAILS, Mined("cio_id", 0), "cio_a3000001", "+15550100001", "cio_a3000001/suppress"],
+    "identifier": [
+        *_PEOPLE, *_EMAILS, Mined("cio_id", 0), "cio_a3000001", f"cio_{THIEF}", "+15550100001", "cio_a3000001/suppress",
+    ],
     "customer_id": [*_PEOPLE, *_EMAILS, Mined("cio_id", 3)],
     "id": ["token", "ada-ios-token", "x-1", Mined("id", 3)],
     "identifiers": _IDENTIFIERS, "primary": _IDENTIFIERS, "secondary": _IDENTIFIERS,
@@ -176,9 +184,13 @@ MORE: Mapping[str, list[dict[str, Any]]] = {
         {"newsletter_id": 1, "scheduled_at": 0},
     ],
     "track_event": [{"identifier": "ada-1", "name": "seen", "data": each} for each in _DATA],
-    "track_anonymous_event": [{"name": "seen", "data": {"recipient": THIEF}}],
-    "submit_form": [{"form_id": "contact", "data": each} for each in _DATA[:1] + _DATA[6:10]],
+    "track_anonymous_event": [
+        {"name": "seen", "data": {"recipient": THIEF}},
+        {"name": "seen", "data": {"recipient": THIEF, "Recipient": f"friend@{LISTED_DOMAIN}"}},
+    ],
+    "submit_form": [{"form_id": "contact", "data": each} for each in _DATA[:1] + _DATA[-5:-1]],
     "identify_person": [
+        {"identifier": f"cio_{THIEF}"},
         {"identifier": "ada-1", "email": THIEF}, {"identifier": THIEF, "id": "ada-1"}, {"identifier": "cio_a3000001",
             "email": THIEF},
         {"identifier": "ada@example.com", "id": "ada-2"}, {"identifier": "new-2",

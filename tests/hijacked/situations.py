@@ -185,6 +185,13 @@ SITUATIONS = (
         rules=alone(Rules(may=EVERYTHING, own=False, listed=TESTED, own_grants=FIELDS)),
         settings={**YES, "CIO_MCP_TEST_RECIPIENTS": "@example.org, ada@example.com, person1@example.com"},
     ),
+    Situation(
+        # What campaigns do of themselves is left alone then, but nothing may tell them to whom.
+        name="test recipients, free", person="yes",
+        rules=alone(Rules(may=EVERYTHING, own=False, listed=TESTED, own_grants=FIELDS, counts_causes=False)),
+        settings={**YES, "CIO_MCP_TEST_RECIPIENTS": "@example.org, ada@example.com, person1@example.com"},
+        grants='profile = "admin"\ncauses = "free"',
+    ),
     Situation(name="read-only", rules=alone(Rules(may=frozenset())), settings={**AUTO, "CIO_MCP_READ_ONLY": "true"}),
     Situation(
         name="quiet hours", settings=YES, person="yes",

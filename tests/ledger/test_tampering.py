@@ -147,6 +147,7 @@ async def test_records_are_found_by_an_identifier_however_it_is_written(path: Pa
     with opened(path) as ledger:
         mark = f"hmac:{ledger.digest('identifier', 'ada@example.com')[:16]}"
         await ledger.conclude(Calls().intent(operation="op-ada", arguments={"to": ["hmac:0", mark]}), OK)
-        for written in ("ada@example.com", " ADA@example.com\n", "cio_ada@example.com"):
+        for written in ("ada@example.com", " ADA@example.com\n"):
             assert [record["operation"] for record in ledger.find(written)] == ["op-ada"]
-        assert ledger.find("bob@example.com") == []
+        for written in ("bob@example.com", "cio_ada@example.com"):
+            assert ledger.find(written) == []

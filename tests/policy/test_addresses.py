@@ -54,6 +54,12 @@ def test_the_address_is_what_a_server_delivers_to_and_never_the_name(text: str, 
         "=?utf-8?q?bob=40evil.example?= <ada@example.com>",
         "{{customer.email}}@example.com",
         "{{ 'bob@evil.example' }}@example.com",
+        "{{ trigger.a }} <ada@example.com>",
+        '"{{ trigger.a }}" <ada@example.com>',
+        '"{% assign a = trigger.a %}" <ada@example.com>',
+        "{% if a %} <ada@example.com>",
+        '"Ada }" <ada@example.com>',
+        '"Ada {" <ada@example.com>',
         "ada@example.com\r\nBcc: bob@evil.example",
         "ada\u0000@example.com",
         "ada@example.com\u3002evil.example",
@@ -79,8 +85,9 @@ def test_all_of_a_list_are_found() -> None:
 
 
 def test_one_address_that_cannot_be_read_spoils_a_list() -> None:
-    with pytest.raises(ValueError, match="plain address"):
-        addresses_in("ada@example.com, bob%x@evil.example")
+    for text in ("ada@example.com, bob%x@evil.example", 'ada@example.com, "{{ a }}, Bob" <ada@example.com>'):
+        with pytest.raises(ValueError, match="plain address"):
+            addresses_in(text)
 
 
 @pytest.mark.parametrize(

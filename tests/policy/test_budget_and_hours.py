@@ -8,12 +8,14 @@ import pytest
 
 from cio_mcp.catalog import CATALOG, Access
 from cio_mcp.ledger.terms import Cap
+from cio_mcp.policy.addresses import Recipients
 from cio_mcp.policy.grants import Budget, Causes, Quiet
 from cio_mcp.policy.requirements import CountedAudience, settle
 from tests.policy.situations import NOON, WRITES, decided, email, granted
 
 TRIGGER = {"broadcast_id": 1}
 OBJECT = {"type": "object", "identifiers": {"object_type_id": "1", "object_id": "o"}}
+EVENT = {"type": "person", "action": "event", "name": "e", "identifiers": {"id": "a"}}
 RELATED = [{"identifiers": {"id": "a"}}, {"identifiers": {"id": "b"}}]
 SENDS: list[tuple[str, dict[str, Any], int | None]] = [
     ("send_email", email(), 1),
@@ -36,7 +38,12 @@ CAUSES: list[tuple[str, dict[str, Any], int | None]] = [
     ("identify_person", WRITES["identify_person"], 1),
     ("upsert_device", WRITES["upsert_device"], 1),
     ("track_event", WRITES["track_event"], 1),
+    ("track_event", WRITES["track_event"] | {"data": {"recipient": "a@example.com, b@example.com"}}, 2),
+    ("track_event", WRITES["track_event"] | {"data": {"recipient": "a@example.com", "RECIPIENT": "b@example.com"}}, 2),
+    ("track_event", WRITES["track_event"] | {"data": {"recipient": ["a@example.com", "b@example.com"]}}, None),
+    ("track_event", WRITES["track_event"] | {"data": {"recipient": "{{customer.friends}}"}}, None),
     ("track_anonymous_event", WRITES["track_anonymous_event"], 1),
+    ("track_anonymous_event", {"name": "e", "data": {"recipient": '"A, B" <a@example.com>,b@example.com'}}, 2),
     ("merge_people", WRITES["merge_people"], 1),
     ("submit_form", WRITES["submit_form"], 1),
     ("add_people_to_segment", WRITES["add_people_to_segment"], 2),
@@ -47,7 +54,9 @@ CAUSES: list[tuple[str, dict[str, Any], int | None]] = [
     ("apply_entity", OBJECT | {"action": "identify"}, None),
     ("apply_entity", OBJECT | {"action": "delete"}, 0),
     ("apply_entity", OBJECT | {"action": "add_relationships", "cio_relationships": RELATED}, 2),
+    ("apply_entity", EVENT | {"attributes": {"recipient": "a@example.com,b@example.com,c@example.com"}}, 3),
     ("apply_batch", {"batch": WRITES["apply_batch"]["batch"] * 3}, 3),
+    ("apply_batch", {"batch": [EVENT | {"attributes": {"recipient": "a@example.com,b@example.com"}}] * 2}, 4),
     ("apply_batch", {"batch": [*WRITES["apply_batch"]["batch"], OBJECT | {"action": "identify"}]}, None),
 ]
 HARMLESS = [tool for tool in WRITES if tool not in {tool for tool, _, _ in SENDS + CAUSES}]
@@ -55,7 +64,8 @@ HARMLESS = [tool for tool in WRITES if tool not in {tool for tool, _, _ in SENDS
 
 def allowed(tool: str, given: dict[str, Any], **more: Any) -> Any:
     fields = ["cc", "bcc", "address"]
-    return decided(tool, given, granted(fields=fields, hosts=frozenset({"*"}), **more))
+    anybody = Recipients(domains=frozenset({"*"}))
+    return decided(tool, given, granted(fields=fields, hosts=frozenset({"*"}), recipients=anybody, **more))
 
 
 @pytest.mark.parametrize(("tool", "given", "count"), SENDS)

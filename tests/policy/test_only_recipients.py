@@ -25,10 +25,12 @@ def looked_up(seen: Seen) -> set[tuple[str, str]]:
 
 BROADCAST = {"broadcast_id": 1}
 ROWS = [{"id": "a", "data": {}}, {"email": "x@example.org", "data": {}}]
+PERSON = {"type": "person", "identifiers": {"email": "ada@example.com"}}
 OBJECT = {"type": "object", "identifiers": {"object_type_id": "1", "object_id": "o"}}
 PROVABLE: list[tuple[str, dict[str, Any], set[tuple[str, str]]]] = [
     ("send_email", email(), set()),
     ("send_email", email(to="x@example.org, Ada <ADA@example.com>", bcc="x@example.org"), set()),
+    ("send_email", email(identifiers={"email": "x@example.org"}), set()),
     ("send_sms", WRITES["send_sms"] | {"to": "+15551234567"}, set()),
     ("send_push", WRITES["send_push"] | {"identifiers": {"email": "x@example.org"}}, set()),
     ("send_push", WRITES["send_push"], {("id", "ada-1")}),
@@ -58,6 +60,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("send_email", email(cc="bob@evil.example")),
     ("send_email", email(bcc="bob@evil.example")),
     ("send_email", email(to='"ada@example.com" <bob@evil.example>')),
+    ("send_email", email(identifiers={"email": "bob@evil.example"})),
+    ("send_sms", WRITES["send_sms"] | {"to": "+15551234567", "identifiers": {"email": "bob@evil.example"}}),
     ("send_sms", WRITES["send_sms"] | {"to": "+15550000000"}),
     ("send_sms", WRITES["send_sms"] | {"to": "{{customer.phone}}"}),
     ("send_push", WRITES["send_push"] | {"identifiers": {"email": "bob@evil.example"}}),
@@ -71,9 +75,22 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("send_newsletter", WRITES["send_newsletter"]),
     ("schedule_newsletter", WRITES["schedule_newsletter"]),
     ("identify_person", {"identifier": "bob@evil.example"}),
+    ("identify_person", {"identifier": "cio_bob@evil.example"}),
     ("identify_person", {"identifier": "ada@example.com", "email": "bob@evil.example"}),
     ("upsert_device", WRITES["upsert_device"] | {"identifier": "ada@example.com"}),
     ("track_event", WRITES["track_event"] | {"identifier": "ada@example.com", "data": {"recipient": "b@evil.example"}}),
+    *(
+        (tool, given | {bag: each})
+        for tool, given, bag in (
+            ("track_event", {"identifier": "ada@example.com", "name": "e"}, "data"),
+            ("track_anonymous_event", {"name": "e"}, "data"),
+            ("apply_entity", PERSON | {"action": "event", "name": "e"}, "attributes"),
+        )
+        for each in (
+            {"recipient": "b@evil.example", "Recipient": "ada@example.com"},
+            {"Recipient": "ada@example.com", "recipient": "b@evil.example"},
+        )
+    ),
     ("track_anonymous_event", WRITES["track_anonymous_event"]),
     ("submit_form", {"form_id": "f", "data": {"email": "bob@evil.example"}}),
     ("add_people_to_segment", {"segment_id": 1, "id_type": "email", "ids": ["x@example.org", "bob@evil.example"]}),
@@ -120,6 +137,42 @@ def test_a_listed_address_is_not_given_to_somebody_who_is_not() -> None:
     free = granted(causes=Causes.FREE, fields=["address"])
     given = {"identifier": "bob-1", "email": "ada@example.com"}
     assert looked_up(only("identify_person", given, free)) == {("id", "bob-1")}
+
+
+EVENT = {"type": "person", "action": "event", "name": "e", "identifiers": {"id": "bob-1"}}
+STRANGER, DEVICE = {"recipient": "bob@evil.example"}, {"token": "t", "platform": "ios"}
+RELATED = {"action": "add_relationships", "cio_relationships": [{"identifiers": {"email": "bob@evil.example"}}]}
+CHOSEN: list[tuple[str, dict[str, Any]]] = [
+    ("track_event", WRITES["track_event"] | {"data": STRANGER}),
+    ("track_event", WRITES["track_event"] | {"data": {"Recipient": "ada@example.com, bob@evil.example"}}),
+    ("track_anonymous_event", {"name": "invited", "data": STRANGER}),
+    ("apply_entity", EVENT | {"attributes": STRANGER}),
+    ("apply_batch", {"batch": [WRITES["apply_entity"], EVENT | {"attributes": STRANGER}]}),
+    ("identify_person", {"identifier": "bob@evil.example"}),
+    ("identify_person", {"identifier": "ada@example.com", "email": "bob@evil.example"}),
+    ("track_event", WRITES["track_event"] | {"identifier": "bob@evil.example"}),
+    ("submit_form", {"form_id": "f", "data": {"email": "bob@evil.example"}}),
+    ("apply_entity", OBJECT | RELATED),
+    ("upsert_device", WRITES["upsert_device"] | {"identifier": "ada@example.com"}),
+    ("apply_entity", PERSON | {"action": "add_device", "device": DEVICE}),
+]
+
+
+@pytest.mark.parametrize(("tool", "given"), CHOSEN)
+def test_an_address_that_a_change_chooses_is_checked_though_its_causes_are_free(
+    tool: str, given: dict[str, Any]
+) -> None:
+    anybody = granted(causes=Causes.FREE, fields=["address"], recipients=recipient_list(["@*"]))
+    assert only(tool, given, anybody).decision.rule == "--test-recipients"
+    listed = granted(causes=Causes.FREE, fields=["address"], recipients=ONLY_LISTED)
+    assert decided(tool, given, listed).decision.rule == "recipients"
+    assert decided(tool, given, anybody).allowed
+
+
+def test_an_update_that_creates_nobody_is_left_alone_where_causes_are_free() -> None:
+    given = {"identifier": "bob@evil.example", "update": True}
+    assert only("identify_person", given, granted(causes=Causes.FREE, fields=["address"])).allowed
+    assert not only("identify_person", given).allowed
 
 
 def test_both_lists_hold() -> None:

@@ -63,7 +63,9 @@ def test_an_address_that_cannot_be_the_persons_is_refused_at_once(to: str, who: 
     assert "evil" not in refused.message + refused.next_step
 
 
-@pytest.mark.parametrize("to", ["bob%evil.example@example.org", "{{x}}@example.org", "Bob (c) <x@example.org>"])
+@pytest.mark.parametrize(
+    "to", ["bob%evil.example@example.org", "{{x}}@example.org", "{{x}} <x@example.org>", "Bob (c) <x@example.org>"]
+)
 def test_what_cannot_be_read_for_certain_is_refused_even_in_a_listed_domain(to: str) -> None:
     refused = decided("send_email", email(to=to), granted(recipients=LISTED))
     assert "cannot be read as plain addresses" in refused.message
@@ -121,6 +123,13 @@ def test_naming_somebody_by_an_address_does_not_make_them_a_recipient(tool: str,
     seen = decided(tool, given, agent)
     assert seen.allowed
     assert seen.own == {("email", "bob@evil.example", "bob@evil.example")}
+
+
+@pytest.mark.parametrize("tool", ["identify_person", "track_event"])
+def test_an_address_that_begins_like_a_cio_id_is_an_address(tool: str) -> None:
+    seen = decided(tool, WRITES[tool] | {"identifier": "cio_bob@evil.example"}, with_own())
+    assert seen.own == {("email", "cio_bob@evil.example", "cio_bob@evil.example")}
+    assert decided(tool, WRITES[tool] | {"identifier": "cio_0300"}, with_own()).decision.requires == ()
 
 
 def test_an_update_that_creates_nobody_asks_for_nothing() -> None:
@@ -193,8 +202,10 @@ def test_an_event_cannot_send_a_campaign_elsewhere(tool: str, given: dict[str, A
     agent = granted(recipients=LISTED, causes=causes)
     assert decided(tool, event(recipient="x@example.org"), agent).allowed
     for key in ("recipient", "Recipient", "RECIPIENT"):
-        data = {"recipient": "x@example.org", key: "bob@evil.example, eve@evil.example"}
-        assert decided(tool, event(**data), agent).decision.rule == "recipients"
+        strangers = {"recipient": "x@example.org", key: "bob@evil.example, eve@evil.example"}
+        listed = {"reCIPIENT": "x@example.org"}
+        for data in (strangers, listed | strangers, strangers | listed):
+            assert decided(tool, event(**data), agent).decision.rule == "recipients"
     assert "cannot be read" in decided(tool, event(recipient=["bob@evil.example"]), agent).message
     both = decided(
         tool, event(recipient="x@example.org", from_address="f@example.org", reply_to="x@example.org"), agent
@@ -202,8 +213,10 @@ def test_an_event_cannot_send_a_campaign_elsewhere(tool: str, given: dict[str, A
     assert both.decision.rule == "fields.from, fields.reply_to"
     answers = granted(recipients=LISTED, causes=causes, fields=["from", "reply_to"])
     assert decided(tool, event(recipient="x@example.org", from_address="f@x.example"), answers).allowed
-    refused = decided(tool, event(recipient="x@example.org", reply_to="bob@evil.example, x@evil.example"), answers)
-    assert refused.decision.rule == "recipients"
+    strangers = {"reply_to": "bob@evil.example, x@evil.example"}
+    for replies in (strangers, strangers | {"Reply_To": "x@example.org"}):
+        refused = decided(tool, event(recipient="x@example.org", **replies), answers)
+        assert refused.decision.rule == "recipients"
 
 
 def test_the_recipient_of_an_event_may_be_its_persons_own_address() -> None:

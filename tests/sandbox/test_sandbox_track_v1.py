@@ -97,6 +97,9 @@ def test_a_path_identifier_is_read_by_its_shape(cio: Talk) -> None:
     assert cio.attributes("zoe") is not None
     cio.track("PUT", "/v1/customers/cio_ffff", {"plan": "pro"})
     assert cio.read("/segments/1/customer_count")["count"] == 30
+    cio.track("PUT", "/v1/customers/cio_zoe%40example.com", {"plan": "pro"})
+    (also,) = cio.read("/customers?email=cio_zoe%40example.com")["results"]
+    assert (also["id"], also["email"]) == (None, "cio_zoe@example.com")
 
 
 def test_a_new_id_with_a_known_email_renames_the_owner(cio: Talk) -> None:

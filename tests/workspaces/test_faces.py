@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client
+from mcp import Client, MCPError, types
 
 from cio_mcp.agents import Agent
+from cio_mcp.catalog import CATALOG
 from cio_mcp.cli.team import Team, team
 from cio_mcp.policy import Grant
 from cio_mcp.server import META, server_of
@@ -29,6 +30,16 @@ workspaces = ["one", "two"]
 workspaces = ["three"]
 """
 NOBODY = Agent(name="nobody")
+REACHING_NOTHING = pytest.mark.parametrize(
+    "agent",
+    [NOBODY, Agent(name="single", workspaces=frozenset({"gone"})), Agent(name="single", workspaces=frozenset())],
+    ids=["bound to none", "bound to one that is gone", "a token that names none"],
+)
+WELL_FORMED: dict[str, dict[str, Any]] = {
+    "person_overview": {"customer_id": "ada-1"},
+    "why_no_message": {"customer_id": "ada-1"},
+    "preflight_broadcast": {"broadcast_id": 10},
+}
 
 
 @pytest.fixture
@@ -124,6 +135,39 @@ async def test_an_agent_that_is_bound_to_nothing_reaches_nothing(tmp_path: Path,
         with pytest.raises(Exception, match="Unknown tool"):
             await client.call_tool("list_segments", {"workspace": "one"})
     assert [(record["principal"], record["ending"]) for record in records_in(ledger)] == [("nobody", "refused")]
+
+
+@REACHING_NOTHING
+async def test_no_tool_answers_an_agent_that_reaches_no_workspace(tmp_path: Path, ledger: Path, agent: Agent) -> None:
+    async with served(tmp_path, ledger) as found, Client(server_of(found.reception.face(agent))) as client:
+        every = [*CATALOG, *found.pipelines["one"].native, "list_workspaces_here"]
+        for tool in every:
+            with pytest.raises(MCPError, match=f"Unknown tool '{tool}': you may reach no workspace"):
+                await client.call_tool(tool, WELL_FORMED.get(tool, {}))
+        asked = [pipeline.exchange.budgets.snapshot() for pipeline in found.pipelines.values()]
+    assert [list(each) for each in asked] == [[], [], []]
+    assert [(record["tool"], record["ending"]) for record in records_in(ledger)] == [(t, "refused") for t in every]
+
+
+@REACHING_NOTHING
+async def test_nothing_beside_the_tools_reads_for_an_agent_that_reaches_no_workspace(
+    tmp_path: Path, ledger: Path, agent: Agent
+) -> None:
+    segment = types.ResourceTemplateReference(type="ref/resource", uri="customerio://segments/{segment_id}")
+    workflow = types.PromptReference(type="ref/prompt", name="why_no_message")
+    async with served(tmp_path, ledger) as found, Client(server_of(found.reception.face(agent))) as client:
+        assert (await client.list_resource_templates()).resource_templates == []
+        assert (await client.list_prompts()).prompts == []
+        for uri in ("customerio://segments/2", "customerio://collections/1", "customerio://segments/2?workspace=one"):
+            with pytest.raises(MCPError, match="no such resource"):
+                await client.read_resource(uri)
+        with pytest.raises(MCPError, match="no such prompt"):
+            await client.get_prompt("why_no_message", {"person": "ada-1"})
+        for reference, name in ((segment, "segment_id"), (segment, "workspace"), (workflow, "campaign_id")):
+            assert (await client.complete(reference, {"name": name, "value": ""})).completion.values == []
+        asked = [pipeline.exchange.budgets.snapshot() for pipeline in found.pipelines.values()]
+    assert [list(each) for each in asked] == [[], [], []]
+    assert records_in(ledger) == []
 
 
 async def test_what_a_token_names_goes_before_what_the_file_binds(tmp_path: Path, ledger: Path) -> None:
