@@ -150,7 +150,7 @@ BODIES: tuple[Body, ...] = (
     unreadable("an empty body", b"", write=ACCEPTED),
     unreadable("only space", b" \r\n\t", write=ACCEPTED),
     unreadable("204", b"", status=204, write=ACCEPTED),
-    unreadable("HTML", b"<html><body>Sign in</body></html>", headers=HTML),
+    unreadable("HTML", b"<html><body>Sign in</body></html>", headers=HTML, write="outcome_unknown"),
     unreadable("HTML that says it is JSON", b"<html>"),
     unreadable("truncated", b'{"results":[{"id":1},{"id":'),
     unreadable("two documents", b'{"a":1}{"a":2}'),

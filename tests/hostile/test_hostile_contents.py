@@ -30,21 +30,21 @@ def sized_item(size: int) -> dict[str, Any]:
     return {**item, "attributes": {"a": "x" * missing}}
 
 
-def test_an_entity_of_32_kib_is_sent_and_one_byte_more_is_not(driver: Driver) -> None:
-    [request] = driver.call("apply_entity", sized_item(32_768)).requests
-    assert len(request.body) == 32_768
-    ended = driver.call("apply_entity", sized_item(32_769))
-    assert not refusal_faults(ended, "32,769 bytes", None)
-    assert not refusal_faults(driver.call("apply_batch", {"batch": [sized_item(32_769)]}), "batch[0]", None)
+def test_an_entity_under_32_kb_is_sent_and_one_byte_more_is_not(driver: Driver) -> None:
+    [request] = driver.call("apply_entity", sized_item(31_999)).requests
+    assert len(request.body) == 31_999
+    ended = driver.call("apply_entity", sized_item(32_000))
+    assert not refusal_faults(ended, "32,000 bytes", None)
+    assert not refusal_faults(driver.call("apply_batch", {"batch": [sized_item(32_000)]}), "batch[0]", None)
 
 
-def test_a_batch_of_500_kb_is_sent_and_one_byte_more_is_not(driver: Driver) -> None:
-    fifteen = [sized_item(32_768)] * 15
-    last = 500_000 - len(json.dumps({"batch": fifteen}, separators=(",", ":"))) - len(",")
+def test_a_batch_under_500_kb_is_sent_and_one_byte_more_is_not(driver: Driver) -> None:
+    fifteen = [sized_item(31_999)] * 15
+    last = 499_999 - len(json.dumps({"batch": fifteen}, separators=(",", ":"))) - len(",")
     [request] = driver.call("apply_batch", {"batch": [*fifteen, sized_item(last)]}).requests
-    assert len(request.body) == 500_000
+    assert len(request.body) == 499_999
     ended = driver.call("apply_batch", {"batch": [*fifteen, sized_item(last + 1)]})
-    assert not refusal_faults(ended, "500,001 bytes", None)
+    assert not refusal_faults(ended, "500,000 bytes", None)
 
 
 def test_attachments_just_under_2_mb_are_sent_and_20_mb_are_not(driver: Driver) -> None:
