@@ -14,7 +14,7 @@ import httpx2
 from cio_mcp.catalog.endpoint import Endpoint, Key
 from cio_mcp.errors import MissingCredential
 from cio_mcp.secret import Secret
-from cio_mcp.settings import Settings, SettingsError
+from cio_mcp.settings import Settings, SettingsError, difference
 
 # Customer.io Track API reference, "Authentication"; both pages lie in the account's settings.
 TRACK_KEYS_PAGE = "https://fly.customer.io/settings/api_credentials"
@@ -83,14 +83,20 @@ class Credentials:
         *,
         reread: Callable[[], Settings] | None = None,
         named: Callable[[str], str] | None = None,
+        workspace: str = "",
     ) -> None:
-        """`reread` reads them anew, raising SettingsError; `named` says what an operator calls a variable."""
-        self._settings = settings
+        """`reread` reads them anew, raising SettingsError; `named` says what an operator calls a variable.
+
+        `workspace` is the name in warnings.
+        """
+        self._settings = self._first = settings
         self._reread = reread
         self._named = named or "{} (or the same with _FILE)".format
         self._edition = 0
         self._reading = anyio.Lock()
         self._read_at = -math.inf
+        self._workspace = workspace
+        self._warned_of = ""
 
     def __repr__(self) -> str:
         return f"Credentials({', '.join(self.names) or 'none'})"
@@ -102,7 +108,11 @@ class Credentials:
         return tuple(name for name, lease in leases.items() if lease)
 
     async def renew(self) -> None:
-        """Read the credentials anew, and use those from now on; what cannot be read stays as it was."""
+        """Read the credentials anew, and use those from now on.
+
+        What cannot be read stays as it was, and what shows to be of another workspace is not taken: the name in
+        records, confirmations and budgets is that of the first.
+        """
         if self._reread is None:
             return
         async with self._reading:
@@ -115,8 +125,21 @@ class Credentials:
                 return
             finally:
                 self._read_at = anyio.current_time()
-            if _texts(found) != _texts(self._settings):
+            if self._is_ours(found) and _texts(found) != _texts(self._settings):
                 self._settings, self._edition = found, self._edition + 1
+
+    def _is_ours(self, found: Settings) -> bool:
+        """Say whether credentials are of this workspace; a warning is given once if they are not."""
+        differs, warned_of = difference(self._first, found), self._warned_of
+        self._warned_of = differs
+        if differs and differs != warned_of:
+            logging.getLogger("cio_mcp").warning(
+                "workspace %s: the credentials that lie there now have %s than those at the start, and may be of "
+                "another workspace or region: restart the server to use them; until then it keeps those it has",
+                self._workspace,
+                differs,
+            )
+        return not differs
 
     async def is_outdated(self, lease: Lease) -> bool:
         """Say whether other credentials are at hand than those of a lease that was refused."""

@@ -1,6 +1,5 @@
 """Through what the processes that serve one account keep to its limits together."""
 
-import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -8,6 +7,7 @@ from cio_mcp.budgets import Account, EngineSharing, Shares, Sharing
 from cio_mcp.ledger.place import ledger_path
 from cio_mcp.ledger.schema import APPLICATION
 from cio_mcp.limiter import EngineLink, SharedFile
+from cio_mcp.secret import digest
 from cio_mcp.settings import Settings, SettingsError
 
 Sharer = Callable[[Settings], Shares | None]
@@ -57,8 +57,3 @@ def _account(settings: Settings) -> Account:
         "service_account": settings.service_account_token,
     }
     return {name: digest("account", key.reveal() if key else "") for name, key in keys.items()}.__getitem__
-
-
-def digest(*parts: str) -> str:
-    """Return twelve digits that are the same on every machine, and tell nothing of a key."""
-    return hashlib.sha256(" ".join(("cio-mcp", *parts)).encode()).hexdigest()[:12]

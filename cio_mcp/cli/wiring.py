@@ -17,7 +17,7 @@ from cio_mcp.clearance import Clearance
 from cio_mcp.cli.checked import policy_of
 from cio_mcp.cli.events import delivery_tools
 from cio_mcp.cli.keeping import recording
-from cio_mcp.cli.sharing import digest, limits_shared
+from cio_mcp.cli.sharing import limits_shared
 from cio_mcp.credentials import Credentials
 from cio_mcp.delivery import Delivery, Effects
 from cio_mcp.exchange import Exchange
@@ -32,7 +32,7 @@ from cio_mcp.operations import operation_tools
 from cio_mcp.pipeline import Pipeline
 from cio_mcp.policy import Policy
 from cio_mcp.recollection import Recollection
-from cio_mcp.secret import Secret
+from cio_mcp.secret import Secret, digest
 from cio_mcp.settings import Settings, credentials_reread, is_customer_io
 from cio_mcp.webhooks.store import EventStore
 
@@ -89,7 +89,7 @@ class Common:
 
 def only_site(settings: Settings) -> Site:
     """Return the one workspace whose credentials stand in the environment, or were stored."""
-    elsewhere = (settings.credential_files or settings.credential_places) and not settings.sandbox
+    elsewhere = (settings.credential_files or settings.login) and not settings.sandbox
     reread = partial(credentials_reread, settings) if elsewhere else None
     return Site(settings=settings, name=workspace_name(settings), reread=reread)
 
@@ -126,7 +126,7 @@ async def wired_site(
             observer=observer,
             workspace=site.name,
         )
-        credentials = Credentials(wiring.settings, reread=site.reread, named=site.named)
+        credentials = Credentials(wiring.settings, reread=site.reread, named=site.named, workspace=site.name)
         exchange = Exchange(catalog=CATALOG, credentials=credentials, budgets=budgets, delivery=delivery)
         recollection = Recollection()
         operations = operation_tools(
