@@ -3,7 +3,8 @@
 import base64
 import logging
 import math
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -13,7 +14,7 @@ import httpx2
 
 from cio_mcp.catalog.endpoint import Endpoint, Key
 from cio_mcp.errors import MissingCredential
-from cio_mcp.secret import Secret
+from cio_mcp.secret import Secret, digest
 from cio_mcp.settings import Settings, SettingsError, difference
 
 # Customer.io Track API reference, "Authentication"; both pages lie in the account's settings.
@@ -24,6 +25,10 @@ MADE_AT = "Customer.io, Settings > Account Settings > API Credentials"
 
 RENEWED_AT_MOST_EVERY = 1.0
 """Seconds: however many calls meet a key that is refused, the files are read once."""
+KINDS = ("track", "app", "service_account")
+"""The names of the credentials."""
+# Former keys whose limits may still be shared with others; a key is changed more rarely than all of them take.
+_MOST_FORMER = 4
 # Shorter texts are no keys, and replacing them could spoil an answer.
 _SHORTEST_SECRET = 8
 
@@ -97,6 +102,7 @@ class Credentials:
         self._read_at = -math.inf
         self._workspace = workspace
         self._warned_of = ""
+        self._left_at = {kind: {_account(settings, kind): math.inf} for kind in KINDS}
 
     def __repr__(self) -> str:
         return f"Credentials({', '.join(self.names) or 'none'})"
@@ -106,6 +112,14 @@ class Credentials:
         """The names of the credentials that are complete."""
         leases = {"track": self.track(), "app": self.app(), "service_account": self.service_account()}
         return tuple(name for name, lease in leases.items() if lease)
+
+    def accounts(self, kind: str) -> Mapping[str, float]:
+        """Return what stands for the account that a credential belongs to, and no key: see `_account`.
+
+        Those of former keys come first, each with the seconds since it was left; the last one is in force, with 0.
+        """
+        now = time.monotonic()
+        return {account: max(0.0, now - left_at) for account, left_at in self._left_at[kind].items()}
 
     async def renew(self) -> None:
         """Read the credentials anew, and use those from now on.
@@ -127,6 +141,17 @@ class Credentials:
                 self._read_at = anyio.current_time()
             if self._is_ours(found) and _texts(found) != _texts(self._settings):
                 self._settings, self._edition = found, self._edition + 1
+                self._note_accounts(time.monotonic())
+
+    def _note_accounts(self, now: float) -> None:
+        for kind, left_at in self._left_at.items():
+            account = _account(self._settings, kind)
+            if account != next(reversed(left_at)):
+                left_at[next(reversed(left_at))] = now
+                left_at.pop(account, None)  # a key may come back: the last one is in force
+                left_at[account] = math.inf
+                for oldest in list(left_at)[: -1 - _MOST_FORMER]:
+                    del left_at[oldest]
 
     def _is_ours(self, found: Settings) -> bool:
         """Say whether credentials are of this workspace; a warning is given once if they are not."""
@@ -206,6 +231,22 @@ class Credentials:
         else:
             wanted = {"CUSTOMERIO_APP_API_KEY": held.app_api_key}
         return [name for name, value in wanted.items() if not value]
+
+
+def _account(held: Settings, kind: str) -> str:
+    """Return what stands for the account of a credential: the same wherever there is the same one.
+
+    Keys are rotated, and not taken up by all servers at once. So it is what stays then, where every server that has
+    the credential knows it: the site id, or the number of the workspace. Beside an App key nothing is known for sure,
+    so its account changes with it.
+    """
+    match kind:
+        case "track":
+            return digest("account", kind, held.site_id.reveal() if held.site_id else "")
+        case "service_account":
+            return digest("account", kind, held.region, str(held.workspace_id))
+        case _:
+            return digest("account", held.app_api_key.reveal() if held.app_api_key else "")
 
 
 def _texts(held: Settings) -> tuple[str | int | None, ...]:

@@ -102,7 +102,7 @@ async def team(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncIter
             if events and (receiver := receiver_of(site.settings, events, observer)):
                 receivers[site.name] = receiver
             pipelines[site.name] = await stack.enter_async_context(
-                wired_site(site, common, shared=sharer(site.settings), events=events)
+                wired_site(site, common, sharer=sharer, events=events)
             )
         bound = settings.workspaces.bound if settings.workspaces else {}
         reception = Reception(pipelines, bound=bound, policy=partial(policy_of_agent, settings))

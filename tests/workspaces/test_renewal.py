@@ -12,9 +12,10 @@ import anyio
 import pytest
 from mcp import Client
 
+from cio_mcp.budgets import CHANGE_SECONDS
 from cio_mcp.cli import team as teams
 from cio_mcp.cli.team import Team, renew_on_hangup, team
-from cio_mcp.credentials import RENEWED_AT_MOST_EVERY
+from cio_mcp.credentials import KINDS, RENEWED_AT_MOST_EVERY, Credentials
 from cio_mcp.login.keeping import keep_in_files
 from cio_mcp.login.kept import Login, mark, seal_of
 from cio_mcp.sandbox import RunningSandbox, running_sandbox
@@ -289,3 +290,24 @@ async def test_keys_that_were_replaced_by_half_are_never_used(
         with_login(load(at(sandbox)), {})
     log_in(**keys)
     assert with_login(load(at(sandbox)), {}).login
+
+
+async def test_limits_are_shared_by_what_stays_when_a_key_is_rotated_or_follow_the_key(
+    sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    token = {"SERVICE_ACCOUNT_TOKEN": "sa_live_canary", "WORKSPACE_ID": "7"}
+    async with serving_files(sandbox, tmp_path, **token) as (found, _, files):
+        credentials = found.pipelines[next(iter(found.pipelines))].exchange.credentials
+        before = {kind: list(credentials.accounts(kind)) for kind in KINDS}
+        for name in ("TRACK_API_KEY", "APP_API_KEY", "SERVICE_ACCOUNT_TOKEN"):
+            await anyio.Path(files[name]).write_text("sa_live_second" if name in token else f"canary-{name}")
+        await renewed(found)
+        after = {kind: credentials.accounts(kind) for kind in KINDS}
+        now = credentials._settings
+    assert teams.RENEWED_EVERY < CHANGE_SECONDS
+    assert {kind: list(accounts) == before[kind] for kind, accounts in after.items()} == {
+        "track": True, "app": False, "service_account": True,
+    }  # fmt: skip
+    assert list(after["app"]) == [*before["app"], *Credentials(now).accounts("app")]
+    assert [seconds == 0 for seconds in after["app"].values()] == [False, True]
+    assert not [text for text in (*VALUES.values(), "canary", "sa_live") if text in str(after)]
