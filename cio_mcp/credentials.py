@@ -113,6 +113,11 @@ class Credentials:
         leases = {"track": self.track(), "app": self.app(), "service_account": self.service_account()}
         return tuple(name for name, lease in leases.items() if lease)
 
+    def signing_keys(self) -> tuple[Secret, ...]:
+        """Return the keys by which Customer.io's events prove themselves."""
+        held = self._settings
+        return tuple(key for key in (held.webhook_signing_key, held.webhook_signing_key_previous) if key)
+
     def accounts(self, kind: str) -> Mapping[str, float]:
         """Return what stands for the account that a credential belongs to, and no key: see `_account`.
 
@@ -139,9 +144,14 @@ class Credentials:
                 return
             finally:
                 self._read_at = anyio.current_time()
-            if self._is_ours(found) and _texts(found) != _texts(self._settings):
-                self._settings, self._edition = found, self._edition + 1
-                self._note_accounts(time.monotonic())
+            if self._is_ours(found):
+                self._take(found)
+
+    def _take(self, found: Settings) -> None:
+        # Leases know nothing of signing keys, and are not outdated by others.
+        self._edition += _texts(found) != _texts(self._settings)
+        self._settings = found
+        self._note_accounts(time.monotonic())
 
     def _note_accounts(self, now: float) -> None:
         for kind, left_at in self._left_at.items():

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
+import httpx2
 import pytest
 from mcp import Client
 
@@ -23,6 +24,7 @@ from cio_mcp.server import server_of
 from cio_mcp.settings import SettingsError, load, with_login
 from tests.cli.homes import only_on_linux
 from tests.faults.rig import until
+from tests.webhooks.receiving import body_of, event, listening, signed
 
 pytestmark = pytest.mark.anyio
 
@@ -311,3 +313,21 @@ async def test_limits_are_shared_by_what_stays_when_a_key_is_rotated_or_follow_t
     assert list(after["app"]) == [*before["app"], *Credentials(now).accounts("app")]
     assert [seconds == 0 for seconds in after["app"].values()] == [False, True]
     assert not [text for text in (*VALUES.values(), "canary", "sa_live") if text in str(after)]
+
+
+async def test_a_signing_key_is_renewed_as_well_and_outdates_no_other(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    body = body_of(event())
+    names = ("canary-old-signing", "canary-new-signing")
+    async with serving_files(sandbox, tmp_path, WEBHOOK_SIGNING_KEY=names[0]) as (found, _, files):
+        (receiver,) = found.receivers.values()
+        async with listening(receiver) as port, httpx2.AsyncClient(trust_env=False) as http:
+            for key in names:
+                await anyio.Path(files["WEBHOOK_SIGNING_KEY"]).write_text(key)
+                await renewed(found)
+                answers = [
+                    await http.post(f"http://127.0.0.1:{port}/", content=body, headers=signed(body, key=each))
+                    for each in names
+                ]
+                assert [answer.status_code == 200 for answer in answers] == [each == key for each in names]
+        (pipeline,) = found.pipelines.values()
+        assert pipeline.exchange.credentials._edition == 0
