@@ -63,7 +63,7 @@ def app_of(kind: str, place: str) -> ASGIApp:
         if kind == "SQLite"
         else PostgresEvents(Database(place), workspace="bench")
     )
-    return Receiver(intake=Intake(store=store), keys=[Secret(KEY)], now=time.time)
+    return Receiver(intake=Intake(store=store), keys=lambda: [Secret(KEY)], now=time.time)
 
 
 async def _bare(request: Request) -> PlainTextResponse:

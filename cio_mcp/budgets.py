@@ -54,9 +54,13 @@ class Slots:
             limiter.penalize(retry_after)
 
 
-Account = Callable[[str], str]
+CHANGE_SECONDS = 90.0
+"""After a key was changed, the bucket of the former one counts as well for so long, and a window: by then every server
+has read the new key (within 60 s, a keyring takes its time), and what left with the old one is over."""
+
+Accounts = Callable[[str], Mapping[str, float]]
 """Given the name of a credential, returns what stands for the account that it belongs to: the same wherever there is
-the same credential, and no secret."""
+the same credential, and no secret. Before it stand those of former keys, each with the seconds since it was left."""
 
 
 class Shares(Protocol):
@@ -66,8 +70,12 @@ class Shares(Protocol):
     def clock(self) -> Callable[[], float]:
         """The clock by which its limiters go: seconds, never backwards."""
 
-    def limiter(self, credential: str, rate: Rate, name: str) -> WindowLimiter:
-        """Return the limiter of a credential's bucket, known to all processes by the account and this name."""
+    @property
+    def accounts(self) -> Accounts:
+        """What stands for the accounts of a workspace's credentials."""
+
+    def limiter(self, account: str, rate: Rate, name: str) -> WindowLimiter:
+        """Return the limiter of a bucket, known to all processes by the account and this name."""
 
     async def refresh(self) -> None:
         """Learn how things stand, so that snapshots tell."""
@@ -78,16 +86,16 @@ class Sharing:
     """Processes of one machine share their budgets through a file."""
 
     file: SharedFile
-    account: Account
+    accounts: Accounts
 
     @property
     def clock(self) -> Callable[[], float]:
         """The clock that every process of the machine reads."""
         return self.file.clock
 
-    def limiter(self, credential: str, rate: Rate, name: str) -> SharedLimiter:
+    def limiter(self, account: str, rate: Rate, name: str) -> SharedLimiter:
         """Return a limiter on the file."""
-        return SharedLimiter(rate, file=self.file, bucket=f"{self.account(credential)}/{name}", name=name)
+        return SharedLimiter(rate, file=self.file, bucket=f"{account}/{name}", name=name)
 
     async def refresh(self) -> None:
         """Nothing is to be learned beforehand: the file is read whenever something is asked."""
@@ -98,16 +106,16 @@ class EngineSharing:
     """Replicas, on any number of machines, share their budgets through an engine."""
 
     link: EngineLink
-    account: Account
+    accounts: Accounts
 
     @property
     def clock(self) -> Callable[[], float]:
         """This process's own; the engine goes by its own."""
         return self.link.clock
 
-    def limiter(self, credential: str, rate: Rate, name: str) -> EngineLimiter:
+    def limiter(self, account: str, rate: Rate, name: str) -> EngineLimiter:
         """Return a limiter on the engine."""
-        return self.link.limiter(rate, bucket=f"{self.account(credential)}/{name}", name=name)
+        return self.link.limiter(rate, bucket=f"{account}/{name}", name=name)
 
     async def refresh(self) -> None:
         """Ask the engine."""
@@ -117,7 +125,8 @@ class EngineSharing:
 class Budgets:
     """The limiters of one workspace, made when a credential is first used.
 
-    With `shared`, its clock is used, and other processes' requests count as well.
+    With `shared`, its clock is used, and other processes' requests count as well. When the account behind a credential
+    changes, so does its bucket; until every process has changed, a request counts against both.
     """
 
     def __init__(
@@ -130,20 +139,38 @@ class Budgets:
         self._rates = rates
         self._clock = shared.clock if shared else clock
         self._shared = shared
-        self._limiters: dict[tuple[str, Bucket], WindowLimiter] = {}
+        self._limiters: dict[tuple[str, Bucket], dict[str, WindowLimiter]] = {}
+        """By account; the last one is in force."""
 
     def limiter(self, credential: str, bucket: Bucket) -> WindowLimiter:
         """Return the limiter of a credential's bucket."""
-        key = (credential, bucket)
-        if key not in self._limiters:
-            self._limiters[key] = self._new_limiter(credential, bucket)
-        return self._limiters[key]
+        return self._to_pass(credential, bucket)[-1]
 
-    def _new_limiter(self, credential: str, bucket: Bucket) -> WindowLimiter:
+    def _to_pass(self, credential: str, bucket: Bucket) -> list[WindowLimiter]:
+        """Return the limiters that a request must pass: those of keys changed of late, then that of the key in use."""
+        accounts = self._accounts(credential, bucket)
+        held = self._limiters.get((credential, bucket), {})
+        if list(held) != accounts:
+            before, held = (
+                held,
+                {each: held.get(each) or self._new_limiter(each, credential, bucket) for each in accounts},
+            )
+            self._limiters[credential, bucket] = held
+            for account in before.keys() - held.keys():
+                before[account].retire()
+        return list(held.values())
+
+    def _accounts(self, credential: str, bucket: Bucket) -> list[str]:
+        if self._shared is None:
+            return [""]
+        in_force = CHANGE_SECONDS + self._rates[bucket].window
+        return [account for account, ago in self._shared.accounts(credential).items() if ago < in_force]
+
+    def _new_limiter(self, account: str, credential: str, bucket: Bucket) -> WindowLimiter:
         rate, name = self._rates[bucket], f"{credential}/{bucket}"
         if self._shared is None:
             return WindowLimiter(rate, name=name, clock=self._clock)
-        return self._shared.limiter(credential, rate, name)
+        return self._shared.limiter(account, rate, name)
 
     async def acquire(self, credential: str, buckets: Iterable[Bucket], *, max_wait: float) -> Slots:
         """Wait for a slot in every bucket, in the order given, at most `max_wait` seconds in all.
@@ -156,8 +183,9 @@ class Budgets:
         held: list[tuple[WindowLimiter, Permit]] = []
         try:
             for bucket in buckets:
-                limiter = self.limiter(credential, bucket)
-                held.append((limiter, await _permit(limiter, max(0.0, deadline - self._clock()))))
+                for limiter in self._to_pass(credential, bucket):
+                    permit = await _permit(limiter, max(0.0, deadline - self._clock()))
+                    held.append((limiter, permit))
         except BaseException:
             Slots(held).close()
             raise
@@ -166,13 +194,14 @@ class Budgets:
     def check(self, credential: str, buckets: Iterable[Bucket], *, max_wait: float) -> None:
         """Raise Throttled if the next slot is known to come free later than in `max_wait` seconds; takes none."""
         for bucket in buckets:
-            limiter = self.limiter(credential, bucket)
-            if (wait := limiter.snapshot().next_free) > max_wait:
-                raise _throttled(limiter, wait, max_wait)
+            for limiter in self._to_pass(credential, bucket):
+                if (wait := limiter.snapshot().next_free) > max_wait:
+                    raise _throttled(limiter, wait, max_wait)
 
     def expected_wait(self, credential: str, buckets: Iterable[Bucket]) -> float:
         """Return the seconds that a new request would wait now, in the bucket where it would wait longest."""
-        return max(self.limiter(credential, bucket).snapshot().next_free for bucket in buckets)
+        limiters = [limiter for bucket in buckets for limiter in self._to_pass(credential, bucket)]
+        return max(limiter.snapshot().next_free for limiter in limiters)
 
     async def refresh(self) -> None:
         """Learn what other processes use, so that `snapshot` tells; without them there is nothing to learn."""
@@ -181,7 +210,7 @@ class Budgets:
 
     def snapshot(self) -> list[Budget]:
         """Return the state of every bucket in use."""
-        return [limiter.snapshot() for limiter in self._limiters.values()]
+        return [held[next(reversed(held))].snapshot() for held in self._limiters.values()]
 
 
 async def _permit(limiter: WindowLimiter, max_wait: float) -> Permit:

@@ -3,7 +3,8 @@
 import base64
 import logging
 import math
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -13,8 +14,8 @@ import httpx2
 
 from cio_mcp.catalog.endpoint import Endpoint, Key
 from cio_mcp.errors import MissingCredential
-from cio_mcp.secret import Secret
-from cio_mcp.settings import Settings, SettingsError
+from cio_mcp.secret import Secret, digest
+from cio_mcp.settings import Settings, SettingsError, difference
 
 # Customer.io Track API reference, "Authentication"; both pages lie in the account's settings.
 TRACK_KEYS_PAGE = "https://fly.customer.io/settings/api_credentials"
@@ -24,6 +25,10 @@ MADE_AT = "Customer.io, Settings > Account Settings > API Credentials"
 
 RENEWED_AT_MOST_EVERY = 1.0
 """Seconds: however many calls meet a key that is refused, the files are read once."""
+KINDS = ("track", "app", "service_account")
+"""The names of the credentials."""
+# Former keys whose limits may still be shared with others; a key is changed more rarely than all of them take.
+_MOST_FORMER = 4
 # Shorter texts are no keys, and replacing them could spoil an answer.
 _SHORTEST_SECRET = 8
 
@@ -83,14 +88,21 @@ class Credentials:
         *,
         reread: Callable[[], Settings] | None = None,
         named: Callable[[str], str] | None = None,
+        workspace: str = "",
     ) -> None:
-        """`reread` reads them anew, raising SettingsError; `named` says what an operator calls a variable."""
-        self._settings = settings
+        """`reread` reads them anew, raising SettingsError; `named` says what an operator calls a variable.
+
+        `workspace` is the name in warnings.
+        """
+        self._settings = self._first = settings
         self._reread = reread
         self._named = named or "{} (or the same with _FILE)".format
         self._edition = 0
         self._reading = anyio.Lock()
         self._read_at = -math.inf
+        self._workspace = workspace
+        self._warned_of = ""
+        self._left_at = {kind: {_account(settings, kind): math.inf} for kind in KINDS}
 
     def __repr__(self) -> str:
         return f"Credentials({', '.join(self.names) or 'none'})"
@@ -101,8 +113,25 @@ class Credentials:
         leases = {"track": self.track(), "app": self.app(), "service_account": self.service_account()}
         return tuple(name for name, lease in leases.items() if lease)
 
+    def signing_keys(self) -> tuple[Secret, ...]:
+        """Return the keys by which Customer.io's events prove themselves."""
+        held = self._settings
+        return tuple(key for key in (held.webhook_signing_key, held.webhook_signing_key_previous) if key)
+
+    def accounts(self, kind: str) -> Mapping[str, float]:
+        """Return what stands for the account that a credential belongs to, and no key: see `_account`.
+
+        Those of former keys come first, each with the seconds since it was left; the last one is in force, with 0.
+        """
+        now = time.monotonic()
+        return {account: max(0.0, now - left_at) for account, left_at in self._left_at[kind].items()}
+
     async def renew(self) -> None:
-        """Read the credentials anew, and use those from now on; what cannot be read stays as it was."""
+        """Read the credentials anew, and use those from now on.
+
+        What cannot be read stays as it was, and what shows to be of another workspace is not taken: the name in
+        records, confirmations and budgets is that of the first.
+        """
         if self._reread is None:
             return
         async with self._reading:
@@ -115,8 +144,37 @@ class Credentials:
                 return
             finally:
                 self._read_at = anyio.current_time()
-            if _texts(found) != _texts(self._settings):
-                self._settings, self._edition = found, self._edition + 1
+            if self._is_ours(found):
+                self._take(found)
+
+    def _take(self, found: Settings) -> None:
+        # Leases know nothing of signing keys, and are not outdated by others.
+        self._edition += _texts(found) != _texts(self._settings)
+        self._settings = found
+        self._note_accounts(time.monotonic())
+
+    def _note_accounts(self, now: float) -> None:
+        for kind, left_at in self._left_at.items():
+            account = _account(self._settings, kind)
+            if account != next(reversed(left_at)):
+                left_at[next(reversed(left_at))] = now
+                left_at.pop(account, None)  # a key may come back: the last one is in force
+                left_at[account] = math.inf
+                for oldest in list(left_at)[: -1 - _MOST_FORMER]:
+                    del left_at[oldest]
+
+    def _is_ours(self, found: Settings) -> bool:
+        """Say whether credentials are of this workspace; a warning is given once if they are not."""
+        differs, warned_of = difference(self._first, found), self._warned_of
+        self._warned_of = differs
+        if differs and differs != warned_of:
+            logging.getLogger("cio_mcp").warning(
+                "workspace %s: the credentials that lie there now have %s than those at the start, and may be of "
+                "another workspace or region: restart the server to use them; until then it keeps those it has",
+                self._workspace,
+                differs,
+            )
+        return not differs
 
     async def is_outdated(self, lease: Lease) -> bool:
         """Say whether other credentials are at hand than those of a lease that was refused."""
@@ -183,6 +241,22 @@ class Credentials:
         else:
             wanted = {"CUSTOMERIO_APP_API_KEY": held.app_api_key}
         return [name for name, value in wanted.items() if not value]
+
+
+def _account(held: Settings, kind: str) -> str:
+    """Return what stands for the account of a credential: the same wherever there is the same one.
+
+    Keys are rotated, and not taken up by all servers at once. So it is what stays then, where every server that has
+    the credential knows it: the site id, or the number of the workspace. Beside an App key nothing is known for sure,
+    so its account changes with it.
+    """
+    match kind:
+        case "track":
+            return digest("account", kind, held.site_id.reveal() if held.site_id else "")
+        case "service_account":
+            return digest("account", kind, held.region, str(held.workspace_id))
+        case _:
+            return digest("account", held.app_api_key.reveal() if held.app_api_key else "")
 
 
 def _texts(held: Settings) -> tuple[str | int | None, ...]:

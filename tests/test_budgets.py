@@ -1,5 +1,6 @@
 """Slots in several buckets at once: taken in order, given back together."""
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -9,7 +10,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from cio_mcp.budgets import Budgets, Sharing, Slots
+from cio_mcp.budgets import CHANGE_SECONDS, Accounts, Budgets, Sharing, Slots
 from cio_mcp.catalog.endpoint import Bucket
 from cio_mcp.errors import Throttled
 from cio_mcp.limiter import Budget, Rate, SharedBudget, SharedFile
@@ -185,10 +186,11 @@ class Machine:
         self._clock = clock
         self._stack = stack
 
-    def budgets(self, account: str = "one") -> Budgets:
+    def budgets(self, account: str = "one", *, accounts: Accounts | None = None) -> Budgets:
         """Start another process."""
         file = self._stack.enter_context(closing(SharedFile(self._path, clock=self._clock)))
-        return Budgets(RATES, shared=Sharing(file=file, account=lambda credential: f"{account}:{credential}"))
+        of_one = accounts or (lambda credential: {f"{account}:{credential}": 0.0})
+        return Budgets(RATES, shared=Sharing(file=file, accounts=of_one))
 
 
 @pytest.fixture
@@ -196,6 +198,74 @@ def machine(tmp_path: Path, clock: Clock) -> Iterator[Machine]:
     """Return a machine without processes."""
     with ExitStack() as stack:
         yield Machine(tmp_path / "ledger.db", clock, stack)
+
+
+class Keys:
+    """What stands for the keys of an account: at first one, then the next."""
+
+    def __init__(self, clock: Clock, *keys: str) -> None:
+        self._clock = clock
+        self._left_at = dict.fromkeys(keys, math.inf)
+
+    def change(self, to: str) -> None:
+        """Have another key in force."""
+        self._left_at = {key: min(left_at, self._clock.now) for key, left_at in self._left_at.items() if key != to}
+        self._left_at[to] = math.inf
+
+    def __call__(self, credential: str) -> Mapping[str, float]:
+        """Return the accounts of a credential."""
+        return {f"{key}:{credential}": max(0.0, self._clock.now - left) for key, left in self._left_at.items()}
+
+
+async def _used(budgets: Budgets) -> None:
+    with closing(await budgets.acquire("app", (Bucket.APP,), max_wait=0.0)) as slots:
+        slots.written()
+        slots.responded()
+
+
+async def test_a_changed_key_counts_against_both_buckets_until_all_have_changed(machine: Machine, clock: Clock) -> None:
+    keys = Keys(clock, "old")
+    changed, late, started = machine.budgets(accounts=keys), machine.budgets("old"), machine.budgets("new")
+    await _used(changed)
+    keys.change("new")
+    await _used(changed)
+    assert [_available(each)[Bucket.APP] for each in (late, started)] == [0, 1]
+    with pytest.raises(Throttled):
+        await changed.acquire("app", (Bucket.APP,), max_wait=0.0)
+    with pytest.raises(Throttled):
+        changed.check("app", (Bucket.APP,), max_wait=0.0)
+    assert changed.expected_wait("app", (Bucket.APP,)) > 0
+    assert _available(started)[Bucket.APP] == 1, "what was not sent is given back"
+    clock.now += CHANGE_SECONDS + 1.0
+    await _used(changed)
+    assert [_available(each)[Bucket.APP] for each in (late, started)] == [2, 1]
+    assert [budget.name for budget in changed.snapshot()] == ["app/app"]
+
+
+async def test_a_key_that_comes_back_finds_its_bucket_as_it_was(machine: Machine, clock: Clock) -> None:
+    keys = Keys(clock, "old")
+    budgets = machine.budgets(accounts=keys)
+    for key in ("new", "old"):
+        await _used(budgets)
+        clock.now += 0.1
+        keys.change(key)
+    with pytest.raises(Throttled):
+        await budgets.acquire("app", (Bucket.APP,), max_wait=0.0)
+    clock.now += 1.0
+    await _used(budgets)
+    assert _available(machine.budgets("old"))[Bucket.APP] == 1
+
+
+async def test_former_keys_leave_nothing_behind(machine: Machine, clock: Clock) -> None:
+    keys = Keys(clock, "key-0")
+    budgets = machine.budgets(accounts=keys)
+    for number in range(1, 20):
+        await _used(budgets)
+        keys.change(f"key-{number}")
+        clock.now += CHANGE_SECONDS + 1.0
+    await _used(budgets)
+    assert budgets._shared
+    assert len(budgets._shared.file._renewals) == 1  # type: ignore[attr-defined]
 
 
 def _shown(budgets: Budgets) -> dict[str, Budget]:

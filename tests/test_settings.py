@@ -220,7 +220,7 @@ def test_every_option_is_read_here() -> None:
     assert {env for env, *_ in REFUSED} | {"CUSTOMERIO_APP_URL"} == names
     assert {option.name for option in OPTIONS} == set(Settings.__dataclass_fields__) - {
         "credential_files",
-        "credential_places",
+        "login",
     }
 
 

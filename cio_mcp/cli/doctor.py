@@ -48,9 +48,12 @@ async def _diagnosed(settings: Settings) -> list[Finding]:
         text = "the sandbox answered, not Customer.io: your own keys were not looked at"
         remedy = "run doctor without --sandbox, and with CIO_MCP_SANDBOX unset"
         findings.append(Finding(subject="Sandbox", state=State.NOTE, text=text, remedy=remedy))
-    if settings.credential_places:
-        place = next(iter(settings.credential_places.values())).place
-        text = f"the keys are those that `cio-mcp login` stored ({place}); keys in the environment would go before them"
+    if settings.login:
+        text = (
+            f"the keys are those that `cio-mcp login` stored ({settings.login.place}); keys in the environment would "
+            "go before them. Running servers take up rotated keys; those of another workspace or region, or of "
+            "further kinds, once they are restarted"
+        )
         findings.append(Finding(subject="Login", state=State.NOTE, text=text))
     for name, meant in strangers(os.environ).items():
         text = f"{name} is no setting of this server (did you mean {meant}?)"

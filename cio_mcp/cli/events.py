@@ -9,6 +9,7 @@ import anyio
 from starlette.routing import BaseRoute, Route
 
 from cio_mcp.cli.beside import beside
+from cio_mcp.credentials import Credentials
 from cio_mcp.exchange import Exchange
 from cio_mcp.ledger.place import ledger_path
 from cio_mcp.native import Answered
@@ -67,12 +68,14 @@ def _store(settings: Settings, workspace: str, database: Database | None) -> Eve
     return SqliteEvents(path, workspace=workspace, keep=keep, now=time.time)
 
 
-def receiver_of(settings: Settings, store: EventStore, observer: Observer = UNOBSERVED) -> Receiver | None:
-    """Return what answers Customer.io; None without a signing key."""
-    keys = [key for key in (settings.webhook_signing_key, settings.webhook_signing_key_previous) if key]
+def receiver_of(
+    settings: Settings, store: EventStore, credentials: Credentials, observer: Observer = UNOBSERVED
+) -> Receiver | None:
+    """Return what answers Customer.io, by the signing keys that the credentials hold then; None without one."""
     if settings.webhook_signing_key is None:
         return None
     window = Window(past=settings.webhook_max_age, ahead=settings.webhook_max_ahead)
+    keys = credentials.signing_keys
     return Receiver(intake=Intake(store=store), keys=keys, window=window, now=time.time, observer=observer)
 
 

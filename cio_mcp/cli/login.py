@@ -15,7 +15,7 @@ from cio_mcp.cli.ledger_file import FAILED, Impossible, fail, say
 from cio_mcp.cli.wiring import wired
 from cio_mcp.diagnosis import Diagnosis, Finding, State
 from cio_mcp.login.keeping import Unkept, forget, keep_in_files, keep_in_keyring, keyring_name
-from cio_mcp.login.kept import NAMES, Login, Spoilt, mark, marker_path, stored_login
+from cio_mcp.login.kept import NAMES, Login, Spoilt, mark, marker_path, seal_of, stored_login
 from cio_mcp.settings import OPTIONS, TRACK_URLS, load
 from cio_mcp.workspaces import Reference, Unreadable
 
@@ -78,15 +78,18 @@ def _log_in(arguments: argparse.Namespace, login: Login | None) -> int:
     )
     if not given:
         raise Impossible("no key was given, so nothing was stored")
-    texts = _stored(login) | given
+    texts = _kept(login, given) | given
     kept_in, keep = _keeper(in_file=arguments.file)
     found = (_unchecked if arguments.unchecked else _checked)(texts, _regions(arguments.region, login))
     if found is None:
         raise Impossible("nothing was stored; --unchecked would store them all the same")
+    region, workspace = found
     references = keep(texts)
-    _mark(Login(region=found, references=references), login)
-    say(f"Stored in {kept_in}, region {found}: {', '.join(VARIABLES[name] for name in references)}")
+    _mark(Login(region=region, references=references, seal=seal_of(texts), workspace=workspace), login)
+    say(f"Stored in {kept_in}, region {region}: {', '.join(VARIABLES[name] for name in references)}")
     say("Servers find them from now on; `cio-mcp install HOST` lets a host start one.")
+    if login:
+        say("Running servers take up rotated keys; restart them for another workspace or region, or for further keys.")
     return 0
 
 
@@ -117,11 +120,17 @@ def _from_lines() -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _stored(login: Login | None) -> dict[str, str]:
+def _kept(login: Login | None, given: Mapping[str, str]) -> dict[str, str]:
+    """Return what is stored beside what is given now; not even read if nothing of it stays."""
+    if login is None or given.keys() >= login.references.keys():
+        return {}
     try:
-        return {name: reference.read({}) for name, reference in login.references.items()} if login else {}
+        texts = {name: reference.read({}) for name, reference in login.references.items()}
     except Unreadable as error:
         raise Impossible(f"what is stored cannot be read ({error}); `cio-mcp logout` forgets it") from None
+    if not login.fits(texts):
+        raise Impossible("a login was broken off, and what is stored does not belong together: give all keys anew")
+    return texts
 
 
 def _keeper(*, in_file: bool) -> tuple[str, Callable[[Mapping[str, str]], dict[str, Reference]]]:
@@ -147,26 +156,32 @@ def _regions(asked_for: str | None, login: Login | None) -> list[str]:
     return sorted(TRACK_URLS, key=lambda region: (login is None or region != login.region, region != "us"))
 
 
-def _unchecked(texts: Mapping[str, str], regions: list[str]) -> str | None:
-    """Return the likely region once the keys have the form of keys; raises SettingsError."""
-    return load(_environment(texts, regions[0])).region
+def _unchecked(texts: Mapping[str, str], regions: list[str]) -> tuple[str, str] | None:
+    """Return the likely region once the keys have the form of keys, and no workspace; raises SettingsError."""
+    return load(_environment(texts, regions[0])).region, ""
 
 
-def _checked(texts: Mapping[str, str], regions: list[str]) -> str | None:
-    """Return the region in which the keys work; None after saying what is wrong. Raises SettingsError."""
+def _checked(texts: Mapping[str, str], regions: list[str]) -> tuple[str, str] | None:
+    """Return the region in which the keys work, and their workspace if that can be told.
+
+    Returns None after saying what is wrong. Raises SettingsError.
+    """
     findings: list[Finding] = []
     for region in regions:
-        findings = anyio.run(_diagnosed, _environment(texts, region))
+        diagnosis = anyio.run(_diagnosed, _environment(texts, region))
+        findings = diagnosis.findings
         if not any(finding.state is State.BAD for finding in findings):
             _tell(findings)
-            return region
+            return region, next(iter(diagnosis.workspaces.values()), "")
     _tell(findings)
     return None
 
 
-async def _diagnosed(environ: Mapping[str, str]) -> list[Finding]:
+async def _diagnosed(environ: Mapping[str, str]) -> Diagnosis:
     async with wired(load(environ)) as wiring:
-        return await Diagnosis(settings=wiring.settings, gateway=wiring.gateway, now=time.time).run()
+        diagnosis = Diagnosis(settings=wiring.settings, gateway=wiring.gateway, now=time.time)
+        await diagnosis.run()
+        return diagnosis
 
 
 def _tell(findings: list[Finding]) -> None:

@@ -1,17 +1,21 @@
 """Through what the processes that serve one account keep to its limits together."""
 
-import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from cio_mcp.budgets import Account, EngineSharing, Shares, Sharing
+from cio_mcp.budgets import Accounts, EngineSharing, Shares, Sharing
 from cio_mcp.ledger.place import ledger_path
 from cio_mcp.ledger.schema import APPLICATION
 from cio_mcp.limiter import EngineLink, SharedFile
 from cio_mcp.settings import Settings, SettingsError
 
-Sharer = Callable[[Settings], Shares | None]
-"""Given the settings of a workspace, returns how its limits are shared; None if every process has its own."""
+Sharer = Callable[[Accounts], Shares | None]
+"""Given the accounts of a workspace's credentials, returns how its limits are shared; None if every process has its
+own."""
+
+
+def unshared(_accounts: Accounts) -> None:
+    """Share nothing."""
 
 
 @asynccontextmanager
@@ -22,14 +26,14 @@ async def limits_shared(settings: Settings) -> AsyncIterator[Sharer]:
     """
     engine = settings.limiter or settings.store
     if settings.sandbox or (engine is None and settings.ledger_in_memory):
-        yield lambda _workspace: None
+        yield unshared
     elif engine is not None:
         async with _through_engine(settings, engine.reveal()) as link:
-            yield lambda workspace: EngineSharing(link=link, account=_account(workspace))
+            yield lambda accounts: EngineSharing(link=link, accounts=accounts)
     else:
         file = SharedFile(ledger_path(settings.ledger), application_id=APPLICATION)
         try:
-            yield lambda workspace: Sharing(file=file, account=_account(workspace))
+            yield lambda accounts: Sharing(file=file, accounts=accounts)
         finally:
             file.close()
 
@@ -47,18 +51,3 @@ async def _through_engine(settings: Settings, url: str) -> AsyncIterator[EngineL
             yield link
     except ImportError as error:
         raise SettingsError(f"--limiter: {error}") from None
-
-
-def _account(settings: Settings) -> Account:
-    """Return what stands for the account of each credential: the same wherever there is the same credential."""
-    keys = {
-        "track": settings.track_api_key,
-        "app": settings.app_api_key,
-        "service_account": settings.service_account_token,
-    }
-    return {name: digest("account", key.reveal() if key else "") for name, key in keys.items()}.__getitem__
-
-
-def digest(*parts: str) -> str:
-    """Return twelve digits that are the same on every machine, and tell nothing of a key."""
-    return hashlib.sha256(" ".join(("cio-mcp", *parts)).encode()).hexdigest()[:12]

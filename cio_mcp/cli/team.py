@@ -99,11 +99,10 @@ async def team(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncIter
         receivers: dict[str, Receiver] = {}
         for site in sites:
             events = await stack.enter_async_context(events_of(site.settings, workspace=site.name, database=database))
-            if events and (receiver := receiver_of(site.settings, events, observer)):
+            pipeline = await stack.enter_async_context(wired_site(site, common, sharer=sharer, events=events))
+            pipelines[site.name] = pipeline
+            if events and (receiver := receiver_of(site.settings, events, pipeline.exchange.credentials, observer)):
                 receivers[site.name] = receiver
-            pipelines[site.name] = await stack.enter_async_context(
-                wired_site(site, common, shared=sharer(site.settings), events=events)
-            )
         bound = settings.workspaces.bound if settings.workspaces else {}
         reception = Reception(pipelines, bound=bound, policy=partial(policy_of_agent, settings))
         renewing = await stack.enter_async_context(anyio.create_task_group())

@@ -2,17 +2,20 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
 import anyio
 
+from cio_mcp.cli.beside import beside
 from cio_mcp.cli.checked import log_to_stderr, say
 from cio_mcp.cli.events import event_routes, events_of, receiver_of
 from cio_mcp.cli.keeping import database_of
 from cio_mcp.cli.parser import address
-from cio_mcp.cli.team import sites_of
+from cio_mcp.cli.team import RENEWED_EVERY, sites_of
 from cio_mcp.cli.watching import watching
+from cio_mcp.credentials import Credentials
 from cio_mcp.settings import MEMORY, Settings, SettingsError, add_flags, flags_given, load
 from cio_mcp.telemetry.spool import run_spooled
 from cio_mcp.transports.http import serve_routes
@@ -48,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _serve(settings: Settings, host: str, port: int) -> int:
     receivers: dict[str, Receiver] = {}
+    held: list[Credentials] = []
     async with AsyncExitStack() as stack:
         watch = await stack.enter_async_context(watching(settings, logs_calls=False))
         database = await stack.enter_async_context(database_of(settings))
@@ -56,15 +60,25 @@ async def _serve(settings: Settings, host: str, port: int) -> int:
                 continue
             _check_known(site.settings)
             store = await stack.enter_async_context(events_of(site.settings, workspace=site.name, database=database))
-            if store and (receiver := receiver_of(site.settings, store, watch.observer)):
+            held.append(Credentials(site.settings, reread=site.reread, workspace=site.name))
+            if store and (receiver := receiver_of(site.settings, store, held[-1], watch.observer)):
                 receivers[site.name] = receiver
         if not receivers:
             raise SettingsError(
                 f"{KEY_SETTING} is not set, and without it anybody could write events: Customer.io shows the key under "
                 f"{WHERE}"
             )
-        await _received(receivers, host, port, several=settings.workspaces is not None)
+        async with beside(partial(_renew, held)):
+            await _received(receivers, host, port, several=settings.workspaces is not None)
     return 0
+
+
+async def _renew(held: Sequence[Credentials]) -> None:
+    """Read the signing keys anew from time to time."""
+    while True:
+        await anyio.sleep(RENEWED_EVERY)
+        for credentials in held:
+            await credentials.renew()
 
 
 def _check_known(settings: Settings) -> None:

@@ -11,13 +11,13 @@ from functools import partial
 import httpx2
 from ulid import ULID
 
-from cio_mcp.budgets import Budgets, Shares
+from cio_mcp.budgets import Budgets
 from cio_mcp.catalog import CATALOG
 from cio_mcp.clearance import Clearance
 from cio_mcp.cli.checked import policy_of
 from cio_mcp.cli.events import delivery_tools
 from cio_mcp.cli.keeping import recording
-from cio_mcp.cli.sharing import digest, limits_shared
+from cio_mcp.cli.sharing import Sharer, limits_shared, unshared
 from cio_mcp.credentials import Credentials
 from cio_mcp.delivery import Delivery, Effects
 from cio_mcp.exchange import Exchange
@@ -32,7 +32,7 @@ from cio_mcp.operations import operation_tools
 from cio_mcp.pipeline import Pipeline
 from cio_mcp.policy import Policy
 from cio_mcp.recollection import Recollection
-from cio_mcp.secret import Secret
+from cio_mcp.secret import Secret, digest
 from cio_mcp.settings import Settings, credentials_reread, is_customer_io
 from cio_mcp.webhooks.store import EventStore
 
@@ -89,7 +89,7 @@ class Common:
 
 def only_site(settings: Settings) -> Site:
     """Return the one workspace whose credentials stand in the environment, or were stored."""
-    elsewhere = (settings.credential_files or settings.credential_places) and not settings.sandbox
+    elsewhere = (settings.credential_files or settings.login) and not settings.sandbox
     reread = partial(credentials_reread, settings) if elsewhere else None
     return Site(settings=settings, name=workspace_name(settings), reread=reread)
 
@@ -99,24 +99,25 @@ async def workspace(settings: Settings, ledger: Ledger | None = None) -> AsyncIt
     """Open everything that calls of one workspace need, and close it again; a ledger that is given stays open."""
     clock = SteadyClock()
     async with AsyncExitStack() as stack:
-        shared: Shares | None = None
+        sharer: Sharer = unshared
         if ledger is None:
             ledger = await stack.enter_async_context(recording(settings, clock, None))
-            shared = (await stack.enter_async_context(limits_shared(settings)))(settings)
+            sharer = await stack.enter_async_context(limits_shared(settings))
         yield await stack.enter_async_context(
-            wired_site(only_site(settings), Common(ledger=ledger, clock=clock), shared=shared)
+            wired_site(only_site(settings), Common(ledger=ledger, clock=clock), sharer=sharer)
         )
 
 
 @asynccontextmanager
 async def wired_site(
-    site: Site, common: Common, *, shared: Shares | None, events: EventStore | None = None
+    site: Site, common: Common, *, sharer: Sharer, events: EventStore | None = None
 ) -> AsyncIterator[Pipeline]:
-    """Open what calls of a workspace need beside what is common: `shared` says how its limits are shared."""
+    """Open what calls of a workspace need beside what is common: `sharer` says how its limits are shared."""
     record, clock, observer = common.ledger, common.clock, common.observer
     settings = site.settings
     async with wired(settings) as wiring:
-        budgets = Budgets(settings.rates, shared=shared)
+        credentials = Credentials(wiring.settings, reread=site.reread, named=site.named, workspace=site.name)
+        budgets = Budgets(settings.rates, shared=sharer(credentials.accounts))
         effects = Effects(mint=lambda: str(ULID()), jitter=random.random)
         delivery = Delivery(
             budgets=budgets,
@@ -126,7 +127,6 @@ async def wired_site(
             observer=observer,
             workspace=site.name,
         )
-        credentials = Credentials(wiring.settings, reread=site.reread, named=site.named)
         exchange = Exchange(catalog=CATALOG, credentials=credentials, budgets=budgets, delivery=delivery)
         recollection = Recollection()
         operations = operation_tools(

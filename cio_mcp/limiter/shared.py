@@ -90,6 +90,10 @@ class SharedWindow(SlidingWindow):
         """Whether other processes are taken into account."""
         return self._file.usable
 
+    def retire(self) -> None:
+        """Prolong no slot any more: those that wait with one take it again when their request leaves."""
+        self._file.leave(self._prolong)
+
     def forget(self) -> None:
         """Ask the file again at the next question, although no time has passed."""
         self._view = None
@@ -320,6 +324,10 @@ class SharedLimiter(WindowLimiter):
     ) -> None:
         self._shared = SharedWindow(rate, file=file, bucket=bucket, grace=grace, max_pause=max_pause)
         super().__init__(rate, name=name, clock=file.clock, window=self._shared)
+
+    def retire(self) -> None:
+        """Note that nobody new will come."""
+        self._shared.retire()
 
     def snapshot(self) -> SharedBudget:
         """Return the bucket as it is now."""

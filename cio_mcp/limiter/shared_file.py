@@ -74,6 +74,10 @@ class SharedFile:
         """Ask for changes by which leases live longer, whenever `renew` is due."""
         self._renewals.append(renewal)
 
+    def leave(self, renewal: Callable[[float], list[Change]]) -> None:
+        """Ask no more: leases that are not prolonged come free by themselves."""
+        self._renewals.remove(renewal)
+
     def renew(self, now: float) -> None:
         """Prolong leases, if that is due: at `renew_at`, which is infinity while there are none."""
         if now < self.renew_at:

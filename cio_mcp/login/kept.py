@@ -8,6 +8,7 @@ from pathlib import Path
 from platformdirs import user_config_path
 
 from cio_mcp.replacing import NotOurs, check_private, replace_file
+from cio_mcp.secret import digest
 from cio_mcp.workspaces.references import Place, Reference
 
 NAMES = ("site_id", "track_api_key", "app_api_key", "service_account_token", "workspace_id")
@@ -20,15 +21,31 @@ class Spoilt(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """Where each stored key lies, and in which region their account."""
+    """Where each stored key lies, in which region their account, and what tells that they were stored together.
+
+    Keys are replaced one after the other: whoever reads them meanwhile may find those of two accounts.
+    """
 
     region: str
     references: Mapping[str, Reference]
+    seal: str = ""
+    """Of all the keys, see `seal_of`; "" if an older version stored them."""
+    workspace: str = ""
+    """The number of their workspace; "" if Customer.io did not tell it."""
 
     @property
     def place(self) -> Place:
         """What keeps the keys."""
         return next(iter(self.references.values())).place
+
+    def fits(self, texts: Mapping[str, str]) -> bool:
+        """Say whether these are the keys that were stored together, as far as that is known."""
+        return not self.seal or seal_of(texts) == self.seal
+
+
+def seal_of(texts: Mapping[str, str]) -> str:
+    """Return what is the same for the same keys only, and tells none of them."""
+    return digest("login", *(f"{name}={texts[name].strip()}" for name in sorted(texts)))
 
 
 def folder() -> Path:
@@ -56,7 +73,8 @@ def stored_login() -> Login | None:
         references = {name: Reference.parse(held["credentials"][name]) for name in NAMES if name in held["credentials"]}
         if not references:
             return None
-        return Login(region=str(held["region"]), references=references)
+        seal, workspace = str(held.get("seal", "")), str(held.get("workspace", ""))
+        return Login(region=str(held["region"]), references=references, seal=seal, workspace=workspace)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except NotOurs as error:
@@ -69,6 +87,11 @@ def stored_login() -> Login | None:
 
 def mark(login: Login) -> None:
     """Write down where the keys lie; raises OSError."""
-    held = {"region": login.region, "credentials": {name: str(each) for name, each in login.references.items()}}
+    held = {
+        "region": login.region,
+        "workspace": login.workspace,
+        "credentials": {name: str(each) for name, each in login.references.items()},
+        "seal": login.seal,
+    }
     make_folder()
     replace_file(marker_path(), json.dumps(held, indent=1).encode() + b"\n")

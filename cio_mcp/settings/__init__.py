@@ -7,7 +7,6 @@ from cio_mcp.settings.loading import (
     Settings,
     SettingsError,
     add_flags,
-    credentials_reread,
     flags_given,
     load,
     settings_at,
@@ -15,7 +14,8 @@ from cio_mcp.settings.loading import (
     strangers,
 )
 from cio_mcp.settings.options import OPTIONS, Option
-from cio_mcp.settings.stored import with_login
+from cio_mcp.settings.rotated import difference
+from cio_mcp.settings.stored import credentials_reread, with_login
 from cio_mcp.settings.values import MEMORY, Region, is_customer_io
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "SettingsError",
     "add_flags",
     "credentials_reread",
+    "difference",
     "flags_given",
     "is_customer_io",
     "load",

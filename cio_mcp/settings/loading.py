@@ -10,13 +10,14 @@ from typing import Any
 from cio_mcp.catalog import Bucket
 from cio_mcp.gate import Mode
 from cio_mcp.limiter import Rate
+from cio_mcp.login.kept import NAMES, Login
 from cio_mcp.policy import Grant
 from cio_mcp.policy.addresses import Recipients
 from cio_mcp.policy.grants_file import GrantsFile
 from cio_mcp.secret import Secret
 from cio_mcp.settings.options import OPTIONS, Option
 from cio_mcp.settings.values import MEMORY, Region
-from cio_mcp.workspaces import Reference, Unreadable, WorkspacesFile
+from cio_mcp.workspaces import Unreadable, WorkspacesFile
 
 # Customer.io Track and App API references, "Servers".
 TRACK_URLS: Mapping[Region, str] = {"us": "https://track.customer.io", "eu": "https://track-eu.customer.io"}
@@ -101,8 +102,8 @@ class Settings:
     metrics: tuple[str, int] | None
     credential_files: Mapping[str, str] = field(default_factory=dict)
     """By the names of credentials, the files that they were read from, which may hold others by now."""
-    credential_places: Mapping[str, Reference] = field(default_factory=dict)
-    """Likewise where those lie that `cio-mcp login` stored."""
+    login: Login | None = None
+    """Where they lie if `cio-mcp login` stored them."""
 
     @property
     def rates(self) -> dict[Bucket, Rate]:
@@ -150,7 +151,7 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> 
     return Settings(**values, credential_files={name: path for name, path in paths.items() if path})
 
 
-def credentials_reread(settings: Settings) -> Settings:
+def files_reread(settings: Settings) -> Settings:
     """Return the settings with the credentials that their files hold now; raises SettingsError.
 
     Those that stand in the environment itself cannot change while a process runs.
@@ -161,19 +162,26 @@ def credentials_reread(settings: Settings) -> Settings:
             held[option.name] = _parse(option, option.env, _read(_file_of(option), path) or "")
             if held[option.name] is None:  # a file that is just being written is empty for a moment
                 raise SettingsError(f"{_file_of(option)} names a file that is empty")
-    return replace(settings, **{**held, **credentials_at(settings.credential_places)})
+    return replace(settings, **held)
 
 
-def credentials_at(places: Mapping[str, Reference]) -> dict[str, Any]:
-    """Return the credentials that lie where `cio-mcp login` put them, by their names; raises SettingsError."""
-    held: dict[str, Any] = {}
+def with_credentials_of(settings: Settings, login: Login) -> Settings:
+    """Return the settings with the credentials that `cio-mcp login` stored, and no others; raises SettingsError."""
+    texts: dict[str, str] = {}
+    held: dict[str, Any] = dict.fromkeys(NAMES)
     for option in OPTIONS:
-        if place := places.get(option.name):
+        if place := login.references.get(option.name):
             try:
-                held[option.name] = _parse(option, f"the stored {option.env}", place.read({}))
+                texts[option.name] = place.read({})
             except Unreadable as error:
                 raise SettingsError(f"the stored {option.env}: {error}; run `cio-mcp login` again") from None
-    return held
+            held[option.name] = _parse(option, f"the stored {option.env}", texts[option.name])
+    if not login.fits(texts):
+        raise SettingsError(
+            "the stored keys do not belong together: they are just being replaced, or a login was broken off; if it "
+            "stays so, run `cio-mcp login` again"
+        )
+    return replace(settings, **held, login=login)
 
 
 def settings_at(settings: Settings, texts: Mapping[str, str], place: str) -> Settings:

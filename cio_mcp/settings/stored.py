@@ -4,8 +4,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from cio_mcp.login.kept import NAMES, Spoilt, stored_login
-from cio_mcp.settings.loading import Settings, SettingsError, credentials_at
+from cio_mcp.login.kept import NAMES, Login, Spoilt, stored_login
+from cio_mcp.settings.loading import Settings, SettingsError, files_reread, with_credentials_of
 from cio_mcp.settings.values import region
 
 _REGION = ("CUSTOMERIO_REGION", "CUSTOMERIO_REGION_FILE")
@@ -22,10 +22,7 @@ def with_login(settings: Settings, environ: Mapping[str, str]) -> Settings:
     if any(getattr(settings, name) for name in NAMES):
         log.debug("credentials come from the environment")
         return settings
-    try:
-        login = stored_login()
-    except Spoilt as error:
-        raise SettingsError(f"the stored keys: {error}") from None
+    login = _stored()
     if login is None:
         return settings
     log.debug("credentials come from `cio-mcp login`: %s", ", ".join(map(str, login.references.values())))
@@ -35,9 +32,24 @@ def with_login(settings: Settings, environ: Mapping[str, str]) -> Settings:
         place = settings.region if told else region(login.region)
     except ValueError as error:
         raise SettingsError(f"the stored region {error}; run `cio-mcp login` again") from None
-    return replace(
-        settings,
-        **credentials_at(login.references),
-        region=place,
-        credential_places=login.references,
-    )
+    return replace(with_credentials_of(settings, login), region=place)
+
+
+def credentials_reread(settings: Settings) -> Settings:
+    """Return the settings with the credentials that lie now where they came from; raises SettingsError.
+
+    Of a login that is what was stored last, wherever that lies; `difference` says whether it is of the same workspace.
+    """
+    if settings.login is None:
+        return files_reread(settings)
+    login = _stored()
+    if login is None:
+        raise SettingsError("the stored keys were removed by `cio-mcp logout`")
+    return with_credentials_of(files_reread(settings), login)
+
+
+def _stored() -> Login | None:
+    try:
+        return stored_login()
+    except Spoilt as error:
+        raise SettingsError(f"the stored keys: {error}") from None

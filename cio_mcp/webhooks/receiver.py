@@ -87,10 +87,10 @@ class _Body:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Receiver:
-    """Receives the events of one workspace. `keys` are the signing keys that are good, one or two of them."""
+    """Receives the events of one workspace. `keys` returns the signing keys that are good now, one or two of them."""
 
     intake: Intake
-    keys: Sequence[Secret]
+    keys: Callable[[], Sequence[Secret]]
     now: Callable[[], float]
     window: Window = field(default_factory=Window)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("cio_mcp.webhooks"))
@@ -100,7 +100,8 @@ class Receiver:
     _told_at: float = field(default=float("-inf"), init=False)
 
     def __post_init__(self) -> None:
-        if not all(self.keys) or not self.keys:
+        keys = self.keys()
+        if not all(keys) or not keys:
             raise ValueError("a receiver needs a signing key: without one, anybody could write events")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -151,7 +152,7 @@ class Receiver:
         raise _Refusal(408, "the body did not come in time", counted="slow")
 
     async def _read(self, claim: Claim, incoming: _Incoming) -> _Body:
-        check, digest = Check(claim=claim, keys=self.keys), hashlib.sha256()
+        check, digest = Check(claim=claim, keys=self.keys()), hashlib.sha256()
         beginning, size = bytearray(), 0
         while not incoming.ended:
             part = await incoming.part()

@@ -242,3 +242,25 @@ def test_a_running_server_takes_up_a_key_that_was_stored_anew(home: Home) -> Non
         assert home.run("login", given=LINES.splitlines(keepends=True)[2]).code == 0
         found = server.call(1, "list_segments", modern=False)["result"]
     assert not found.get("isError"), json.dumps(found)
+
+
+def test_a_running_server_keeps_its_keys_when_those_of_another_account_are_stored(home: Home) -> None:
+    home.run("login", "--unchecked", given=b"CUSTOMERIO_APP_API_KEY=canary-old\n")
+    with running(env=home.env()) as server:
+        server.handshake()
+        stored = home.run("login", "--unchecked", "--region", "eu", given=LINES)
+        assert "restart them for another workspace or region" in stored.out
+        found = server.call(1, "list_segments", modern=False)["result"]
+        assert found["structuredContent"]["error"]["code"] == "bad_credential"
+        assert "have other kinds of keys" in server.wait_for("restart the server to use them")
+    assert "those of another workspace or region" in home.run("doctor").out
+
+
+def test_a_login_that_was_broken_off_is_not_used_and_is_mended_by_all_keys(home: Home) -> None:
+    home.run("login", given=LINES)
+    (home.config / "login" / "app_api_key").write_text("canary-other", encoding="utf-8")
+    assert "do not belong together" in reads(home).sentence(2)
+    one = home.run("login", given=LINES.splitlines(keepends=True)[2])
+    assert (one.code, "give all keys anew" in one.err) == (1, True)
+    assert home.run("login", given=LINES).code == 0
+    assert reads(home).code == 0

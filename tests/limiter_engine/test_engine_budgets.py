@@ -1,15 +1,15 @@
 """Budgets of several replicas through one engine: buckets of a request together, and what a caller is told."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Final
 
 import pytest
 
-from cio_mcp.budgets import Budgets, EngineSharing
+from cio_mcp.budgets import CHANGE_SECONDS, Budgets, EngineSharing
 from cio_mcp.catalog.endpoint import Bucket
 from cio_mcp.errors import Throttled, Unavailable
-from cio_mcp.limiter import Rate, SharedBudget
+from cio_mcp.limiter import EngineLink, Rate, SharedBudget
 from tests.limiter_engine.conftest import replica, until
 from tests.limiter_engine.servers import RedisServer
 
@@ -26,9 +26,18 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
         yield stack
 
 
-async def _budgets(stack: AsyncExitStack, url: str, account: str, *, fail_closed: bool = False) -> Budgets:
+async def _budgets(stack: AsyncExitStack, url: str, *keys: str, fail_closed: bool = False) -> Budgets:
     link = await stack.enter_async_context(replica(url, fail_closed=fail_closed))
-    return Budgets(RATES, shared=EngineSharing(link=link, account=lambda credential: f"{account}:{credential}"))
+    return _sharing(link, dict.fromkeys(keys, 0.0))
+
+
+def _sharing(link: EngineLink, keys: Mapping[str, float]) -> Budgets:
+    """Return budgets of keys, each of which was left so many seconds ago."""
+
+    def accounts(credential: str) -> Mapping[str, float]:
+        return {f"{key}:{credential}": ago for key, ago in keys.items()}
+
+    return Budgets(RATES, shared=EngineSharing(link=link, accounts=accounts))
 
 
 async def _available(budgets: Budgets) -> dict[str, int]:
@@ -65,6 +74,27 @@ async def test_other_accounts_have_budgets_of_their_own(stack: AsyncExitStack, e
     first, second = [await _budgets(stack, engine_url, f"{bucket}-{each}") for each in range(2)]
     await first.acquire("app", TRIGGER, max_wait=0.0)
     await second.acquire("app", TRIGGER, max_wait=0.0)
+
+
+async def test_a_changed_key_counts_against_both_buckets_and_the_former_limiter_ends(
+    stack: AsyncExitStack, engine_url: str, bucket: str
+) -> None:
+    old, new = f"{bucket}-old", f"{bucket}-new"
+    keys = {old: 0.0}
+    link = await stack.enter_async_context(replica(engine_url))
+    changed = _sharing(link, keys)
+    late, started = [await _budgets(stack, engine_url, key) for key in (old, new)]
+    first = await changed.acquire("app", (Bucket.APP,), max_wait=2.0)
+    keys |= {old: 1.0, new: 0.0}
+    second = await changed.acquire("app", (Bucket.APP,), max_wait=2.0)
+    assert [(await _available(each))["app/app"] for each in (late, started)] == [2, 3]
+    keys[old] = CHANGE_SECONDS + RATES[Bucket.APP].window
+    (await changed.acquire("app", (Bucket.APP,), max_wait=2.0)).close()
+    assert [budget.name for budget in changed.snapshot()] == ["app/app"]
+    assert len(link._limiters) == 2, "slots of the former key are still held"
+    first.close()
+    second.close()
+    await until(lambda: len(link._limiters) == 1)
 
 
 async def test_a_budget_says_whether_it_is_shared_and_a_caller_why_nothing_was_sent(

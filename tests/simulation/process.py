@@ -118,7 +118,7 @@ class Process:
         if not self._birth.shares_limits:
             return Budgets(settings.rates, clock=clock)
         file = SharedFile(self._birth.ledger, application_id=APPLICATION, clock=clock)
-        return Budgets(settings.rates, shared=Sharing(file=file, account=lambda credential: credential))
+        return Budgets(settings.rates, shared=Sharing(file=file, accounts=lambda credential: {credential: 0.0}))
 
     def _in_this_world(self, made: Pipeline, ledger: WatchedLedger, budgets: Budgets) -> Pipeline:
         """Return the pipeline as it was wired, with the simulation in place of the world."""

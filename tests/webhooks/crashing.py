@@ -39,7 +39,7 @@ def say(line: object) -> None:
 async def main(path: str, how: str) -> None:
     """Serve until killed."""
     store = (Hanging if how == "hang" else SqliteEvents)(Path(path), workspace="test", now=time.time)
-    async with listening(Receiver(intake=Intake(store=store), keys=[Secret(KEY)], now=time.time)) as port:
+    async with listening(Receiver(intake=Intake(store=store), keys=lambda: [Secret(KEY)], now=time.time)) as port:
         say(port)
         await anyio.sleep_forever()
 

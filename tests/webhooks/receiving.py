@@ -160,7 +160,7 @@ async def receiving(
 ) -> AsyncIterator[Desk]:
     """Open a receiver with a store of its own, or with the one that is given."""
     kept = store or SqliteEvents(path, workspace="test", now=now)
-    receiver = Receiver(intake=Intake(store=kept), keys=[Secret(key) for key in keys], now=now)
+    receiver = Receiver(intake=Intake(store=kept), keys=lambda: [Secret(key) for key in keys], now=now)
     try:
         async with listening(receiver) as port:
             yield Desk(port=port, store=kept, receiver=receiver)

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -389,4 +390,4 @@ def test_no_receiver_is_made_without_a_key() -> None:
     intake = Intake(store=SqliteEvents(None, workspace="test", now=time.time))
     for keys in ([], [Secret("")], [Secret(KEY), Secret("")]):
         with pytest.raises(ValueError, match="signing key"):
-            Receiver(intake=intake, keys=keys, now=time.time)
+            Receiver(intake=intake, keys=partial(list, keys), now=time.time)

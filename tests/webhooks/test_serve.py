@@ -5,7 +5,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -30,10 +30,10 @@ def environment(tmp_path: Path, **settings: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def serving(
-    tmp_path: Path, *flags: str, **settings: str
+    tmp_path: Path, *flags: str, program: Sequence[str] = ("-m", "cio_mcp"), **settings: str
 ) -> AsyncIterator[tuple[httpx2.AsyncClient, anyio.abc.Process]]:
     """Run the command, and give a client of it once it says where it listens."""
-    command = [sys.executable, "-m", "cio_mcp", "webhooks", "serve", "--listen", "127.0.0.1:0", *flags]
+    command = [sys.executable, *program, "webhooks", "serve", "--listen", "127.0.0.1:0", *flags]
     given = environment(tmp_path, **(settings or SETTINGS))
     async with await anyio.open_process(command, env=given, stdout=None) as process:
         try:
@@ -73,6 +73,21 @@ async def test_events_are_received_and_a_signal_ends_it_in_order(tmp_path: Path)
     store = SqliteEvents(tmp_path / "events.sqlite3", workspace="us-7", now=time.time)
     assert [each.event.event_id for each in await store.find(Filter(), limit=5)] == [event()["event_id"]]
     await store.aclose()
+
+
+async def test_a_signing_key_that_was_changed_where_it_lies_is_in_use_by_itself(tmp_path: Path) -> None:
+    key = tmp_path / "signing_key"
+    key.write_text("canary-old", encoding="utf-8")
+    soon = "import sys; from cio_mcp.cli import main, webhooks; webhooks.RENEWED_EVERY = 0.05; sys.exit(main())"
+    settings = {"CUSTOMERIO_WEBHOOK_SIGNING_KEY_FILE": str(key), "CUSTOMERIO_WORKSPACE_ID": "7"}
+    async with serving(tmp_path, program=("-c", soon), **settings) as (http, _):
+        body = body_of(event())
+        assert (await http.post(PATH, content=body, headers=signed(body, key="canary-old"))).status_code == 200
+        await anyio.Path(key).write_text("canary-new")
+        with anyio.fail_after(PATIENCE):
+            while (await http.post(PATH, content=body, headers=signed(body, key="canary-new"))).status_code == 401:  # noqa: ASYNC110 - in another process
+                await anyio.sleep(0.05)
+        assert (await http.post(PATH, content=body, headers=signed(body, key="canary-old"))).status_code == 401
 
 
 async def test_half_a_body_does_not_hold_up_the_end(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A limiter whose slots lie in an engine: callers in line, and one task that asks the engine on their behalf."""
 
 import math
+from collections.abc import Callable
 from dataclasses import fields
 
 import anyio
@@ -27,6 +28,8 @@ class EngineLimiter(WindowLimiter):
     def __init__(self, rate: Rate, window: EngineWindow, *, reach: Reach, name: str) -> None:
         super().__init__(rate, name=name, clock=reach.clock, window=window, least_patience=_LEAST_PATIENCE)
         self.window = window
+        self.retired: Callable[[], None] = _nobody
+        """Called when nobody new will come."""
         self._reach = reach
         self._stirred = anyio.Event()
         self._looks = 0
@@ -45,6 +48,10 @@ class EngineLimiter(WindowLimiter):
                 raise Unshared(overdue.wait) from None
             raise
         return permit
+
+    def retire(self) -> None:
+        """Note that nobody new will come."""
+        self.retired()
 
     def snapshot(self) -> SharedBudget:
         """Return the bucket as it was when the engine was last heard of; see `refresh`."""
@@ -145,3 +152,7 @@ class EngineLimiter(WindowLimiter):
         if waiter.slot is None and waiter.hopeless is not None:
             raise Overdue(waiter.hopeless)
         super()._give_up_if_overdue(waiter)
+
+
+def _nobody() -> None:
+    """Before anybody wants to know."""

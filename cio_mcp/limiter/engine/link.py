@@ -20,6 +20,8 @@ from cio_mcp.limiter.rates import Rate
 _HEARTBEAT_SECONDS = 0.5
 # At the end, for what the engine should still know; slots it does not hear of come free by themselves.
 _FAREWELL_SECONDS = 1.0
+# How often it is looked whether a limiter that is not used any more still has somebody to serve.
+_LET_GO_SECONDS = 1.0
 
 
 class EngineLink:
@@ -45,7 +47,7 @@ class EngineLink:
         self._reach = Reach(engine, replica=secrets.token_hex(8), fail_closed=fail_closed, clock=clock)
         self._reach.missed = self._missed
         self._reach.changed = self._changed
-        self._limiters: list[EngineLimiter] = []
+        self._limiters: dict[EngineLimiter, anyio.CancelScope] = {}
         self._news = anyio.Event()
         self._tasks: TaskGroup | None = None
 
@@ -75,9 +77,24 @@ class EngineLink:
         )
         window.news = self._stir
         limiter = EngineLimiter(rate, window, reach=reach, name=name)
-        self._limiters.append(limiter)
-        self._tasks.start_soon(limiter.serve)
+        limiter.retired = lambda: self._retire(limiter)
+        self._limiters[limiter] = anyio.CancelScope()
+        self._tasks.start_soon(self._serve, limiter)
         return limiter
+
+    async def _serve(self, limiter: EngineLimiter) -> None:
+        with self._limiters[limiter]:
+            await limiter.serve()
+
+    def _retire(self, limiter: EngineLimiter) -> None:
+        if self._tasks is not None:
+            self._tasks.start_soon(self._let_go, limiter)
+
+    async def _let_go(self, limiter: EngineLimiter) -> None:
+        """Serve those who still wait or hold a slot, then no more."""
+        while limiter.snapshot().queued or limiter.window.has_slots():  # noqa: ASYNC110 - nobody tells of the last
+            await anyio.sleep(_LET_GO_SECONDS)
+        self._limiters.pop(limiter).cancel()
 
     async def refresh(self) -> None:
         """Ask the engine how all buckets in use stand, so that snapshots tell."""
@@ -115,7 +132,7 @@ class EngineLink:
 
     async def _tell(self) -> None:
         """Tell the engine what has happened to slots; what it does not hear is told when a limiter catches up."""
-        for limiter in self._limiters:
+        for limiter in list(self._limiters):
             window = limiter.window
             if self._reach.lost_at is not None or window.missed != window.caught_up:
                 continue
