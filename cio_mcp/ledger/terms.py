@@ -80,7 +80,7 @@ class Terms:
 
     repeat_within: float = 0.0
     repeat_allowed: bool = False
-    """The repeat is meant: only one whose outcome nobody knows, and nobody looked for, still holds it back."""
+    """The repeat is meant: only one under way, or one that is unknown and nobody looked for, still holds it back."""
     caps: Sequence[Cap] = ()
     confirmation: str | None = None
     binding: str = ""
@@ -217,7 +217,10 @@ class Ledger(Protocol):
         ...
 
     async def earlier(self, fingerprint: str, within: float) -> Operation | None:
-        """Return the newest operation that `begin` would hold a call of this fingerprint back for."""
+        """Return the operation that `begin` would hold a call of this fingerprint back for.
+
+        One that holds back even a repeat that is meant comes first.
+        """
         ...
 
     async def operation(self, operation: str) -> Operation | None:

@@ -16,6 +16,8 @@ from tests.faults.rig import KEYS, PATIENCE, STEP, WIDE
 from tests.recorded import records_in
 
 EMAIL: Final = ARGUMENTS["send_email"]
+STRANGER: Final = EMAIL | {"identifiers": {"id": "nobody-1"}}
+"""A send to a person whom Customer.io does not know: no look tells what became of it."""
 SETTLED_SOON: Final = 200
 """Seconds after which a look could tell that there was no effect: two minutes after the call can have ended."""
 Serve = Callable[[], Any]
@@ -47,9 +49,9 @@ def called(server: Running, number: int, tool: str, arguments: dict[str, Any]) -
     return told
 
 
-def asked(server: Running, number: int) -> None:
+def asked(server: Running, number: int, arguments: dict[str, Any] = EMAIL) -> None:
     """Make the send, and leave its answer to be read."""
-    params = {"name": "send_email", "arguments": EMAIL}
+    params = {"name": "send_email", "arguments": arguments}
     server.send({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params})
 
 
@@ -99,6 +101,30 @@ def test_a_server_killed_in_a_send_leaves_it_unknown_and_nothing_sends_it_again_
     kinds = [record["kind"] for record in records_in(ledger)]
     assert kinds[:2] == ["intent", "recovered"]
     assert ("settled" in kinds) is effect
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["lives", "was killed"])
+def test_a_send_that_is_meant_again_does_not_pass_beside_one_under_way_when_an_older_one_was_looked_for(
+    serve: Serve, sandbox: RunningSandbox, *, killed: bool
+) -> None:
+    sandbox.app.state.faults.add(Fault(kind="hang", match="POST /v1/send/email", seconds=40, times=2))
+    with serve() as first:
+        asked(first, 1, STRANGER)
+        until(lambda: sent(sandbox) == 1)
+        first.end(signal.SIGKILL)
+    with serve() as one, serve() as other:
+        (operation,) = called(one, 1, "list_unknown_operations", {})["operations"]
+        looked = {"operation": operation["operation"], "arguments": STRANGER}
+        assert called(one, 2, "reconcile_operation", looked)["ending"] == "unknown"
+        asked(one, 3, STRANGER | {"allow_repeat": True})
+        until(lambda: sent(sandbox) == 2)
+        if killed:
+            one.end(signal.SIGKILL)
+        held = called(other, 1, "send_email", STRANGER | {"allow_repeat": True})
+        assert held["code"] == "held_back"
+        assert held["earlier"]["operation"] != operation["operation"]
+        assert held["earlier"]["ending"] == ("unknown" if killed else "open")
+        assert sent(sandbox) == 2
 
 
 def test_of_two_servers_that_are_asked_for_the_same_send_at_once_one_makes_it(
