@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+LONGEST_CALL: Final = 600
+"""Seconds: no server can be set to let a call take longer."""
 
 
 class Ending(StrEnum):
@@ -43,6 +46,8 @@ class Intent:
     arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
     fingerprint: str = ""
     recipients: int = 0
+    time_budget: float = 0.0
+    """The seconds that it may take, if it does not live to say how long it took; 0 where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ STRANGER: Final = EMAIL | {"identifiers": {"id": "nobody-1"}}
 """A send to a person whom Customer.io does not know: no look tells what became of it."""
 SETTLED_SOON: Final = 200
 """Seconds after which a look could tell that there was no effect: two minutes after the call can have ended."""
-Serve = Callable[[], Any]
+Serve = Callable[..., Any]
 
 
 @pytest.fixture
@@ -30,12 +30,12 @@ def ledger(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def serve(sandbox: RunningSandbox, ledger: Path) -> Serve:
-    """Start a server on the ledger, in front of the sandbox, with all that guards a send."""
+    """Start a server on the ledger and in front of the sandbox, with all that guards a send, and these settings."""
 
     @contextmanager
-    def start() -> Iterator[Running]:
+    def start(**more: str) -> Iterator[Running]:
         hosts = {"CUSTOMERIO_TRACK_URL": sandbox.url, "CUSTOMERIO_APP_URL": sandbox.url}
-        with running("serve", env=hosts | KEYS | WIDE | {"CIO_MCP_LEDGER": str(ledger)}) as process:
+        with running("serve", env=hosts | KEYS | WIDE | {"CIO_MCP_LEDGER": str(ledger)} | more) as process:
             process.handshake()
             yield process
 
@@ -101,6 +101,20 @@ def test_a_server_killed_in_a_send_leaves_it_unknown_and_nothing_sends_it_again_
     kinds = [record["kind"] for record in records_in(ledger)]
     assert kinds[:2] == ["intent", "recovered"]
     assert ("settled" in kinds) is effect
+
+
+def test_a_killed_send_is_not_taken_for_unmade_before_the_time_has_passed_that_its_own_server_gave_it(
+    serve: Serve, sandbox: RunningSandbox
+) -> None:
+    sandbox.app.state.faults.add(Fault(kind="hang", seconds=40))
+    with serve(CIO_MCP_TIME_BUDGET="600") as first:
+        asked(first, 1)
+        until(lambda: sent(sandbox) == 1)
+        first.end(signal.SIGKILL)
+    with serve(CIO_MCP_TIME_BUDGET="45") as second:
+        (operation,) = called(second, 1, "list_unknown_operations", {})["operations"]
+        looked = called(second, 2, "reconcile_operation", {"operation": operation["operation"], "arguments": EMAIL})
+    assert 600 < looked["retry_after_seconds"] < 600 + SETTLED_SOON
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["lives", "was killed"])

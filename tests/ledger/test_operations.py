@@ -20,7 +20,9 @@ NOTHING_SENT = [Ending.FAILED, Ending.REFUSED, Ending.CANCELLED, Ending.PLANNED]
 
 
 async def test_a_write_is_an_intent_and_an_outcome(ledger: Ledger, calls: Calls, office: Office, world: World) -> None:
-    call = calls.intent(arguments={"to": "hmac:1"}, rule="sender", approval="none needed", principal="agent-1")
+    call = calls.intent(
+        arguments={"to": "hmac:1"}, rule="sender", approval="none needed", principal="agent-1", time_budget=45.0
+    )
     await ledger.begin(call, Terms())
     open_one = await ledger.operation(call.operation)
     assert open_one is not None
