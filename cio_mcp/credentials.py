@@ -126,16 +126,17 @@ class Credentials:
         now = time.monotonic()
         return {account: max(0.0, now - left_at) for account, left_at in self._left_at[kind].items()}
 
-    async def renew(self) -> None:
+    async def renew(self, *, at_most_every: float = 0.0) -> None:
         """Read the credentials anew, and use those from now on.
 
         What cannot be read stays as it was, and what shows to be of another workspace is not taken: the name in
-        records, confirmations and budgets is that of the first.
+        records, confirmations and budgets is that of the first. Nothing is read if they were read less than
+        `at_most_every` seconds ago.
         """
         if self._reread is None:
             return
         async with self._reading:
-            if anyio.current_time() < self._read_at + RENEWED_AT_MOST_EVERY:
+            if anyio.current_time() < self._read_at + at_most_every:
                 return
             try:
                 found = await anyio.to_thread.run_sync(self._reread)  # a keyring takes its time
@@ -179,7 +180,7 @@ class Credentials:
     async def is_outdated(self, lease: Lease) -> bool:
         """Say whether other credentials are at hand than those of a lease that was refused."""
         if lease.edition == self._edition:
-            await self.renew()
+            await self.renew(at_most_every=RENEWED_AT_MOST_EVERY)
         return lease.edition != self._edition
 
     def lease(self, endpoint: Endpoint) -> Lease:

@@ -151,7 +151,7 @@ class _Desk:
             return await self._settled(operation, verdict)
         if known is None:
             return _answered(operation, _needed(endpoint))
-        return await self._looked(await self._case(operation, endpoint, known, course), course)
+        return await self._looked(await self._case(operation, endpoint, known), course)
 
     async def _own(self, number: str, course: Course) -> Operation:
         """Return an operation that the caller may see; any other is as unknown to it as one that never was."""
@@ -194,16 +194,14 @@ class _Desk:
             return endpoint.params.model_construct(None, **numbers)
         return None
 
-    async def _case(self, operation: Operation, endpoint: Endpoint, params: Params, course: Course) -> Case:
-        longest = course.deadline - course.started
-        others = await _read(self.ledger.alongside(operation, within=reconcile.reach(longest), limit=ALONGSIDE))
-        rivals = sum(reconcile.are_rivals(endpoint, operation, other, longest) for other in others)
+    async def _case(self, operation: Operation, endpoint: Endpoint, params: Params) -> Case:
+        others = await _read(self.ledger.alongside(operation, within=reconcile.REACH_SECONDS, limit=ALONGSIDE))
+        rivals = sum(reconcile.are_rivals(endpoint, operation, other) for other in others)
         return Case(
             endpoint=endpoint,
             params=params,
             operation=operation,
             now=self.now(),
-            longest=longest,
             claimed={other.outcome.made for other in others if other.outcome},
             rivals=rivals if len(others) < ALONGSIDE else ALONGSIDE,
         )

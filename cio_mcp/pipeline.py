@@ -247,7 +247,11 @@ class Pipeline:
             call.planned = True
             return passage
         call.intent = replace(
-            call.intent, fingerprint=fingerprint, approval=passage.approval, recipients=write.recipients
+            call.intent,
+            fingerprint=fingerprint,
+            approval=passage.approval,
+            recipients=write.recipients,
+            time_budget=self.time_budget,
         )
         params = params.minted(self.exchange.mint)
         terms = Terms(

@@ -93,7 +93,7 @@ async def test_a_write_leaves_its_intent_and_then_its_end_without_empty_members(
     seq = intent.pop("seq")
     assert before - 0.001 <= intent.pop("at") <= outcome.pop("at") <= time.time() + 0.001
     assert intent.pop("tick") >= 0
-    assert intent == shared | {"kind": "intent", "access": "write", "rule": "unrestricted"}
+    assert intent == shared | {"kind": "intent", "access": "write", "rule": "unrestricted", "time_budget": 45.0}
     assert 0 <= outcome.pop("took", 0.0) < 30
     ended = {"ending": "ok", "credential": "track", "status": 200, "attempts": 1}
     assert outcome == shared | ended | {"kind": "outcome", "intent": seq, "seq": seq + 1}

@@ -11,7 +11,7 @@ from functools import partial
 import anyio
 
 from cio_mcp.cli.checked import log_to_stderr, say, settings_of
-from cio_mcp.cli.team import Team, renew_on_hangup, team
+from cio_mcp.cli.team import Team, team
 from cio_mcp.cli.watching import watching
 from cio_mcp.server import server_for, server_of
 from cio_mcp.settings import Settings, SettingsError, flags_given, strangers, with_login
@@ -42,7 +42,7 @@ async def _stdio(settings: Settings) -> int:
             say("cio-mcp: serving MCP over stdio and waiting for a client; Ctrl-C ends it, `cio-mcp --help` tells more")
         server = server_of(served.face, watch.observer)
         _settle_memory()
-        return await serve_stdio(server, give_up=served.abandon)
+        return await serve_stdio(server, give_up=served.abandon, on_hangup=served.renew_now)
 
 
 async def _http(settings: Settings, host: str, port: int) -> int:
@@ -53,11 +53,9 @@ async def _http(settings: Settings, host: str, port: int) -> int:
         team(settings, watch.observer) as served,
         _console(settings, served),
         doorway(settings, served) as door,
-        anyio.create_task_group() as hangups,
     ):
         watch.budgets.update(served.budgets)
         _warn(settings, served.credentials)
-        hangups.start_soon(renew_on_hangup, served.pipelines.values())
         _settle_memory()
         try:
             await serve_http(
@@ -75,13 +73,13 @@ async def _http(settings: Settings, host: str, port: int) -> int:
                 checks={"store": served.store_answers, "credentials": served.has_credentials},
                 ready=lambda url: say(f"cio-mcp serves MCP at {url}"),
                 give_up=served.abandon,
+                on_hangup=served.renew_now,
             )
         except ValueError as error:
             raise SettingsError(f"--http: {error}; see --auth, --allowed-hosts and --allowed-origins") from None
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise SettingsError(f"--http: port {port} cannot be used ({reason}); choose another") from None
-        hangups.cancel_scope.cancel()
     return 0
 
 

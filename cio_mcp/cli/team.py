@@ -1,8 +1,7 @@
 """Makes what a server of several workspaces or agents is handed: all of them on one ledger, and who may reach which."""
 
 import os
-import signal
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +41,8 @@ class Team:
     """Where servers on several machines keep it together."""
     receivers: Mapping[str, Receiver]
     """Of the workspaces whose events are received here."""
+    renew_now: Callable[[], None]
+    """Has the credentials of all workspaces read anew at once, without waiting for it; called on the event loop."""
 
     @property
     def own_agent(self) -> Agent:
@@ -105,8 +106,9 @@ async def team(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncIter
                 receivers[site.name] = receiver
         bound = settings.workspaces.bound if settings.workspaces else {}
         reception = Reception(pipelines, bound=bound, policy=partial(policy_of_agent, settings))
+        renewal = Renewal(pipelines.values())
         renewing = await stack.enter_async_context(anyio.create_task_group())
-        renewing.start_soon(_renew, pipelines.values())
+        renewing.start_soon(renewal.run)
         yield Team(
             settings=settings,
             pipelines=pipelines,
@@ -114,6 +116,7 @@ async def team(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncIter
             ledger=record,
             database=database,
             receivers=receivers,
+            renew_now=renewal.soon,
         )
         renewing.cancel_scope.cancel()
 
@@ -139,23 +142,27 @@ def _named(place: str, variable: str) -> str:
     return f"{variable.removeprefix('CUSTOMERIO_').lower()} in {place}"
 
 
-async def _renew(pipelines: Iterable[Pipeline]) -> None:
-    """Read the credentials anew from time to time."""
-    while True:
-        await anyio.sleep(RENEWED_EVERY)
-        await renew(pipelines)
+class Renewal:
+    """Reads the credentials of workspaces anew, from time to time and whenever it is told to."""
+
+    def __init__(self, pipelines: Iterable[Pipeline]) -> None:
+        self._pipelines = pipelines
+        self._wanted = anyio.Event()
+
+    def soon(self) -> None:
+        """Have them read as soon as can be; what is being read just now may not be the newest, and is read again."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Do so until cancelled."""
+        while True:
+            with anyio.move_on_after(RENEWED_EVERY):
+                await self._wanted.wait()
+            self._wanted = anyio.Event()
+            await renew(self._pipelines)
 
 
 async def renew(pipelines: Iterable[Pipeline]) -> None:
     """Read the credentials of all workspaces anew."""
     for pipeline in pipelines:
         await pipeline.exchange.credentials.renew()
-
-
-async def renew_on_hangup(pipelines: Iterable[Pipeline]) -> None:
-    """Read the credentials anew whenever SIGHUP comes, as daemons do; where there is no such signal, return."""
-    if not hasattr(signal, "SIGHUP"):
-        return
-    with anyio.open_signal_receiver(signal.SIGHUP) as signals:
-        async for _ in signals:
-            await renew(pipelines)

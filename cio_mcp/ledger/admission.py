@@ -2,17 +2,9 @@
 
 from collections.abc import Sequence
 
-from cio_mcp.ledger import spending
-from cio_mcp.ledger.operations import operation_of
+from cio_mcp.ledger import operations, spending
 from cio_mcp.ledger.pen import Connection
 from cio_mcp.ledger.terms import Cap, Intent, Operation, Overspent, Repeated, Terms
-
-_ALIKE = """
-SELECT operation FROM operations
-WHERE fingerprint = ? AND fingerprint <> ''
-  AND (ending IS NULL OR ending = 'unknown' OR (ending = 'ok' AND tick > ?))
-ORDER BY CASE WHEN ending = 'unknown' THEN 0 ELSE 1 END, tick DESC, intent_seq DESC LIMIT 1
-"""
 
 
 def check_repeat(connection: Connection, intent: Intent, terms: Terms, tick: float) -> None:
@@ -23,11 +15,15 @@ def check_repeat(connection: Connection, intent: Intent, terms: Terms, tick: flo
 
 
 def earlier(connection: Connection, fingerprint: str, within: float, tick: float) -> Operation | None:
-    """Return the operation that holds a call of a fingerprint back: one that is unknown before any other."""
+    """Return the operation that holds a call of a fingerprint back.
+
+    One that holds back even a repeat that is meant comes before any other: what was looked for must not hide it. Of
+    those it is one under way, if there is one, since its process may have died.
+    """
     if within <= 0:
         return None
-    found = connection.execute(_ALIKE, (fingerprint, tick - within)).fetchone()
-    return operation_of(connection, found[0]) if found else None
+    found = operations.alike(connection, fingerprint, since=tick - within)
+    return min(found, key=lambda operation: operation.is_looked_for, default=None)
 
 
 def check_caps(connection: Connection, intent: Intent, caps: Sequence[Cap], tick: float) -> None:

@@ -17,6 +17,15 @@ _KNOWN = """
 SELECT o.process, o.tick, o.intent_seq, o.outcome_seq, began.body, ended.body FROM operations AS o
 LEFT JOIN records AS began ON began.seq = o.intent_seq LEFT JOIN records AS ended ON ended.seq = o.outcome_seq
 """
+_ALIKE = f"""
+{_KNOWN} WHERE o.fingerprint = ? AND o.fingerprint <> '' AND (
+    o.ending IS NULL OR o.ending = 'unknown' OR o.operation = (
+        SELECT operation FROM operations WHERE fingerprint = ? AND fingerprint <> '' AND ending = 'ok' AND tick > ?
+        ORDER BY tick DESC, intent_seq DESC LIMIT 1
+    )
+)
+ORDER BY CASE WHEN o.ending IS NULL THEN 0 WHEN o.ending = 'unknown' THEN 1 ELSE 2 END, o.tick DESC, o.intent_seq DESC
+"""  # noqa: S608 - constants only
 
 
 def begin(pen: Pen, intent: Intent, moment: Moment, *, process: str, **more: str) -> None:
@@ -114,6 +123,15 @@ def alongside(
     with closing(found):
         others = (_operation(row, vantage) for row in found)
         return list(islice((each for each in others if each.intent.tool == one.tool), limit))
+
+
+def alike(connection: Connection, fingerprint: str, *, since: float) -> list[Operation]:
+    """Return the operations of a fingerprint under way, then the unknown ones, then the last one done after a tick.
+
+    Of each the newest comes first; their ages are not told.
+    """
+    found = connection.execute(_ALIKE, (fingerprint, fingerprint, since))
+    return [_operation(row, None) for row in found]
 
 
 def operation_of(connection: Connection, operation: str, vantage: Ages | None = None) -> Operation | None:

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+LONGEST_CALL: Final = 600
+"""Seconds: no server can be set to let a call take longer."""
 
 
 class Ending(StrEnum):
@@ -43,6 +46,8 @@ class Intent:
     arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
     fingerprint: str = ""
     recipients: int = 0
+    time_budget: float = 0.0
+    """The seconds that it may take, if it does not live to say how long it took; 0 where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,7 @@ class Terms:
 
     repeat_within: float = 0.0
     repeat_allowed: bool = False
-    """The repeat is meant: only one whose outcome nobody knows, and nobody looked for, still holds it back."""
+    """The repeat is meant: only one under way, or one that is unknown and nobody looked for, still holds it back."""
     caps: Sequence[Cap] = ()
     confirmation: str | None = None
     binding: str = ""
@@ -217,7 +222,10 @@ class Ledger(Protocol):
         ...
 
     async def earlier(self, fingerprint: str, within: float) -> Operation | None:
-        """Return the newest operation that `begin` would hold a call of this fingerprint back for."""
+        """Return the operation that `begin` would hold a call of this fingerprint back for.
+
+        One that holds back even a repeat that is meant comes first.
+        """
         ...
 
     async def operation(self, operation: str) -> Operation | None:

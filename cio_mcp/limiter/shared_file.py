@@ -1,5 +1,6 @@
 """The file in which processes share their limits: rows of SQLite, short transactions, and what goes wrong with them."""
 
+import asyncio
 import logging
 import math
 import os
@@ -16,6 +17,10 @@ from cio_mcp.limiter.turns import RENEW_SECONDS
 _PATIENCE = 0.005
 # A file that is locked for so long is treated like one that cannot be used.
 _LOCKED_SECONDS = 1.0
+# Found locked twice within this time it counts as locked in between; who waits tries again sooner.
+_APART_SECONDS = 0.2
+# What found the file locked is written after this time, if nothing else is written before.
+_LATE_SECONDS = 0.05
 # A file that cannot be used is tried again after this time.
 _RETRY_SECONDS = 5.0
 # How often it is checked that the file opened is still the one that others would open.
@@ -52,10 +57,11 @@ class SharedFile:
         self._identity: tuple[int, int] | None = None
         self._check_at = -math.inf
         self._retry_at = -math.inf
-        self._locked_since: float | None = None
+        self._locked: tuple[float, float] | None = None  # since when, and when last
         self._renewals: list[Callable[[float], list[Change]]] = []
         self.renew_at = math.inf
         self._late: list[Change] = []  # found the file locked; go before whatever is written next
+        self._catching_up: asyncio.TimerHandle | None = None
 
     @property
     def usable(self) -> bool:
@@ -66,6 +72,9 @@ class SharedFile:
         """Close the file; slots that are held stay in it until they are free."""
         connection, self._connection = self._connection, None
         self._late.clear()
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+            self._catching_up = None
         if connection is not None:
             with suppress(sqlite3.Error):
                 connection.close()
@@ -116,12 +125,21 @@ class SharedFile:
             self._written()
 
     def change(self, *changes: Change) -> None:
-        """Change the file now, or together with whatever is written next; dropped if the file cannot be used."""
+        """Change the file now, or as soon as nobody else writes to it; dropped if the file cannot be used."""
         if self.clock() < self._retry_at:
             return
         self._late += changes
         with suppress(Busy, Unusable), self.writing():
             pass
+        if self._late and self._catching_up is None:
+            with suppress(RuntimeError):  # outside of an event loop the next change comes first
+                self._catching_up = asyncio.get_running_loop().call_later(_LATE_SECONDS, self._catch_up)
+
+    def _catch_up(self) -> None:
+        """Write what is late: until then others count what stands in the file, such as slots long answered."""
+        self._catching_up = None
+        if self._late:
+            self.change()
 
     def _opened(self) -> sqlite3.Connection:
         now = self.clock()
@@ -155,7 +173,7 @@ class SharedFile:
         if not self.usable:
             _log.warning("limits are shared with other processes again: %s", self._path.name)
         self._late.clear()
-        self._retry_at, self._locked_since = -math.inf, None
+        self._retry_at, self._locked = -math.inf, None
 
     def _roll_back(self) -> None:
         if self._connection is not None and self._connection.in_transaction:
@@ -165,9 +183,11 @@ class SharedFile:
     def _failure(self, error: sqlite3.Error | OSError) -> Exception:
         now = self.clock()
         if _is_lock(error):
-            if self._locked_since is None:
-                self._locked_since = now
-            if now - self._locked_since <= _LOCKED_SECONDS:
+            since, last = self._locked or (now, now)
+            if now - last > _APART_SECONDS:
+                since = now
+            self._locked = since, now
+            if now - since <= _LOCKED_SECONDS:
                 return Busy()
         if self.usable:
             reason = getattr(error, "strerror", None) or error

@@ -7,7 +7,7 @@ from typing import Any
 
 from cio_mcp.catalog.endpoint import Endpoint
 from cio_mcp.catalog.params import Params
-from cio_mcp.ledger.terms import Ending, Operation
+from cio_mcp.ledger.terms import LONGEST_CALL, Ending, Operation
 
 CLOCK_SECONDS = 30.0
 """How far off the time of a call may be, counted back from the date of an answer: `clocks.CLOSE_SECONDS`, and some."""
@@ -18,6 +18,8 @@ LATE_SECONDS = 60.0
 SETTLING_SECONDS = 120.0
 """After this, what cannot be seen is taken not to have happened. Customer.io publishes no such time; it shows within
 seconds what it accepted, and this is twice the time in which a late request may be taken up."""
+REACH_SECONDS = LONGEST_CALL + SETTLING_SECONDS + 2 * CLOCK_SECONDS
+"""How far apart two calls can begin of which each may have made what the other's look finds."""
 
 SHOWN = 5
 """Sightings that an unclear verdict lists: a person who looks needs a few to begin with."""
@@ -52,16 +54,14 @@ class Verdict:
 class Case:
     """A call of unknown outcome, seen at `now` (seconds since 1970).
 
-    `longest` is how long a call can take, in seconds. `claimed` are things that other calls are known to have made;
-    `rivals` counts other calls that might have made the same at the same time. `is_dated` says that `now` is the time
-    of Customer.io's clock.
+    `claimed` are things that other calls are known to have made; `rivals` counts other calls that might have made the
+    same at the same time. `is_dated` says that `now` is the time of Customer.io's clock.
     """
 
     endpoint: Endpoint
     params: Params
     operation: Operation
     now: float
-    longest: float
     claimed: Collection[str] = ()
     rivals: int = 0
     is_dated: bool = True
@@ -83,12 +83,12 @@ class Case:
     @property
     def ended(self) -> float:
         """When its request had left at the latest."""
-        return self.began + min(duration(self.operation, self.longest), self.operation.age)
+        return self.began + min(duration(self.operation), self.operation.age)
 
     @property
     def waited(self) -> float:
         """Seconds since then, at least."""
-        return max(0.0, self.operation.age - duration(self.operation, self.longest))
+        return max(0.0, self.operation.age - duration(self.operation))
 
     @property
     def status(self) -> int | None:
@@ -111,20 +111,16 @@ class Case:
         return not self.is_timed or earliest <= created <= latest
 
 
-def duration(operation: Operation, longest: float) -> float:
-    """Return the seconds that a call took, or could take if it did not live to say so."""
-    return (operation.outcome.took if operation.outcome else 0.0) or longest
+def duration(operation: Operation) -> float:
+    """Return the seconds that a call took, or could take if it did not live to say so: as its own server was set."""
+    took = operation.outcome.took if operation.outcome else 0.0
+    return took or operation.intent.time_budget or LONGEST_CALL
 
 
-def reach(longest: float) -> float:
-    """Return how many seconds apart two calls can begin of which each may have made what the other's look finds."""
-    return longest + SETTLING_SECONDS + 2 * CLOCK_SECONDS
-
-
-def overlap(one: Operation, other: Operation, longest: float) -> bool:
+def overlap(one: Operation, other: Operation) -> bool:
     """Say whether what one of two calls made may be taken for the other's."""
     first, second = sorted((one, other), key=lambda operation: operation.tick)
-    return second.tick - EARLY_SECONDS <= first.tick + duration(first, longest) + LATE_SECONDS
+    return second.tick - EARLY_SECONDS <= first.tick + duration(first) + LATE_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +145,7 @@ def done(reason: str, *, found: Mapping[str, Any] | None = None, claim: str | No
 
 def absent(case: Case, what: str) -> Verdict:
     """Return what follows from seeing no effect, said by `what`: too early to tell, or that there is none."""
-    left = SETTLING_SECONDS - case.waited
+    left = duration(case.operation) + SETTLING_SECONDS - case.operation.age
     if left > 0:
         return Verdict(
             ending=Ending.UNKNOWN,

@@ -89,13 +89,13 @@ def made(endpoint: Endpoint, params: Params, answer: Answer) -> str | None:
     return things.claim_in(endpoint.name, answer)
 
 
-def are_rivals(endpoint: Endpoint, one: Operation, other: Operation, longest: float) -> bool:
+def are_rivals(endpoint: Endpoint, one: Operation, other: Operation) -> bool:
     """Say whether another call of the tool may have made what a look for this one finds, and nobody knows what it made.
 
-    `longest` is how long a call can take, in seconds.
+    It may have made it for as long as it was under way, or could be.
     """
     is_known = other.outcome is not None and bool(other.outcome.made)
-    return not is_known and overlap(one, other, longest) and not told_apart(endpoint, one, other)
+    return not is_known and overlap(one, other) and not told_apart(endpoint, one, other)
 
 
 def told_apart(endpoint: Endpoint, one: Operation, other: Operation) -> bool:

@@ -10,6 +10,7 @@ from cio_mcp import postgres
 from cio_mcp.agents.urls import checked
 from cio_mcp.gate import Mode
 from cio_mcp.ledger.keys import keys_of
+from cio_mcp.ledger.terms import LONGEST_CALL
 from cio_mcp.limiter import Rate
 from cio_mcp.limiter.engine.redis import SCHEMES as REDIS_SCHEMES
 from cio_mcp.policy import Grant
@@ -179,7 +180,7 @@ def _number(value: str, *, least: float, most: float, unit: str) -> float:
 
 def seconds(value: str) -> float:
     """Read the time that one call may take."""
-    return _number(value, least=1, most=600, unit="seconds")
+    return _number(value, least=1, most=LONGEST_CALL, unit="seconds")
 
 
 def tokens(value: str) -> int:

@@ -20,8 +20,10 @@ _HURRY = 1.5
 
 if sys.platform == "win32":
     _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK)
+    _HANGUPS: tuple[signal.Signals, ...] = ()
 else:
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    _HANGUPS = (signal.SIGHUP,)
 
 
 def _nothing() -> None:
@@ -36,15 +38,26 @@ class Shutdown:
     was cancelled can still record how it ended. A moment before that, `give_up` is called on the event loop: what waits
     for somebody else can end by itself then, and be answered. A thread of its own keeps the guarantee: an event loop
     that is stuck in a handler, or a worker thread that never returns, cannot defeat it.
+
+    The signals of a process are heard at one place alone. So SIGHUP is heard here too where `on_hangup` is given, which
+    is called on the event loop then; else, and where there is no such signal, it is left to the system.
     """
 
-    def __init__(self, *, budget: float, after_signal: float, give_up: Callable[[], None] = _nothing) -> None:
+    def __init__(
+        self,
+        *,
+        budget: float,
+        after_signal: float,
+        give_up: Callable[[], None] = _nothing,
+        on_hangup: Callable[[], None] | None = None,
+    ) -> None:
         self.requested = anyio.Event()
         self.patience = anyio.CancelScope()
         self.exit_code = 0
         self._budget = budget
         self._after_signal = after_signal
         self._give_up = give_up
+        self._on_hangup = on_hangup
         self._giving_up: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
         self._released = False
@@ -95,7 +108,8 @@ class Shutdown:
             return
         # The byte goes to the watching thread, not through the loop: a stuck loop could not read it.
         previous_fd = signal.set_wakeup_fd(self._knocking.fileno(), warn_on_full_buffer=False)
-        previous = {signum: signal.signal(signum, _already_told) for signum in _SIGNALS}
+        heard = _SIGNALS + (_HANGUPS if self._on_hangup else ())
+        previous = {signum: signal.signal(signum, _already_told) for signum in heard}
         try:
             yield
         finally:
@@ -125,11 +139,17 @@ class Shutdown:
             self._door.settimeout(None if self._deadline is None else max(self.remaining, 0.001))
             with suppress(TimeoutError):
                 for signum in self._door.recv(64):
-                    if signum in _SIGNALS:
-                        self.begin(130 if signum == signal.SIGINT else 0, signalled=True)
+                    self._hear(signum)
         with suppress(OSError):
             os.write(2, b"cio-mcp: leaving with calls unfinished, the time to stop is over\n")
         os._exit(self.exit_code)
+
+    def _hear(self, signum: int) -> None:
+        if signum in _SIGNALS:
+            self.begin(130 if signum == signal.SIGINT else 0, signalled=True)
+        elif signum in _HANGUPS and self._on_hangup:
+            with suppress(RuntimeError):  # as in `begin`
+                self._loop.call_soon_threadsafe(self._on_hangup)
 
 
 def _already_told(_signum: int, _frame: FrameType | None) -> None:

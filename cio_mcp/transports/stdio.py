@@ -35,7 +35,11 @@ _DRAIN_AFTER_SIGNAL = 10.0
 
 
 async def serve_stdio(
-    server: Server[Any], *, drain: float | None = None, give_up: Callable[[], None] = lambda: None
+    server: Server[Any],
+    *,
+    drain: float | None = None,
+    give_up: Callable[[], None] = lambda: None,
+    on_hangup: Callable[[], None] | None = None,
 ) -> int:
     """Serve one client over the process's standard input and output, and return the exit code for the process.
 
@@ -44,10 +48,14 @@ async def serve_stdio(
     sender waits. Shortly before these have passed `give_up` is called, which makes calls end that wait for somebody
     else; then those still running are cancelled, and at last the process ends by itself, even after this function
     has returned. The standard streams are not given back: the caller flushes what it must and exits.
+
+    `on_hangup` is called on SIGHUP, where there is one; without it that ends the process at once.
     """
     guard_against_leaks(server)
     # Never let go: this process has no purpose after its client.
-    shutdown = Shutdown(budget=drain or _DRAIN, after_signal=drain or _DRAIN_AFTER_SIGNAL, give_up=give_up)
+    shutdown = Shutdown(
+        budget=drain or _DRAIN, after_signal=drain or _DRAIN_AFTER_SIGNAL, give_up=give_up, on_hangup=on_hangup
+    )
     wire_in, wire_out = take_standard_streams()
     with shutdown.on_signals():
         outbox = Outbox(wire_out, on_broken=lambda: shutdown.begin(1))

@@ -16,9 +16,11 @@ from tests.faults.rig import KEYS, PATIENCE, STEP, WIDE
 from tests.recorded import records_in
 
 EMAIL: Final = ARGUMENTS["send_email"]
+STRANGER: Final = EMAIL | {"identifiers": {"id": "nobody-1"}}
+"""A send to a person whom Customer.io does not know: no look tells what became of it."""
 SETTLED_SOON: Final = 200
 """Seconds after which a look could tell that there was no effect: two minutes after the call can have ended."""
-Serve = Callable[[], Any]
+Serve = Callable[..., Any]
 
 
 @pytest.fixture
@@ -28,12 +30,12 @@ def ledger(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def serve(sandbox: RunningSandbox, ledger: Path) -> Serve:
-    """Start a server on the ledger, in front of the sandbox, with all that guards a send."""
+    """Start a server on the ledger and in front of the sandbox, with all that guards a send, and these settings."""
 
     @contextmanager
-    def start() -> Iterator[Running]:
+    def start(**more: str) -> Iterator[Running]:
         hosts = {"CUSTOMERIO_TRACK_URL": sandbox.url, "CUSTOMERIO_APP_URL": sandbox.url}
-        with running("serve", env=hosts | KEYS | WIDE | {"CIO_MCP_LEDGER": str(ledger)}) as process:
+        with running("serve", env=hosts | KEYS | WIDE | {"CIO_MCP_LEDGER": str(ledger)} | more) as process:
             process.handshake()
             yield process
 
@@ -47,9 +49,9 @@ def called(server: Running, number: int, tool: str, arguments: dict[str, Any]) -
     return told
 
 
-def asked(server: Running, number: int) -> None:
+def asked(server: Running, number: int, arguments: dict[str, Any] = EMAIL) -> None:
     """Make the send, and leave its answer to be read."""
-    params = {"name": "send_email", "arguments": EMAIL}
+    params = {"name": "send_email", "arguments": arguments}
     server.send({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params})
 
 
@@ -99,6 +101,44 @@ def test_a_server_killed_in_a_send_leaves_it_unknown_and_nothing_sends_it_again_
     kinds = [record["kind"] for record in records_in(ledger)]
     assert kinds[:2] == ["intent", "recovered"]
     assert ("settled" in kinds) is effect
+
+
+def test_a_killed_send_is_not_taken_for_unmade_before_the_time_has_passed_that_its_own_server_gave_it(
+    serve: Serve, sandbox: RunningSandbox
+) -> None:
+    sandbox.app.state.faults.add(Fault(kind="hang", seconds=40))
+    with serve(CIO_MCP_TIME_BUDGET="600") as first:
+        asked(first, 1)
+        until(lambda: sent(sandbox) == 1)
+        first.end(signal.SIGKILL)
+    with serve(CIO_MCP_TIME_BUDGET="45") as second:
+        (operation,) = called(second, 1, "list_unknown_operations", {})["operations"]
+        looked = called(second, 2, "reconcile_operation", {"operation": operation["operation"], "arguments": EMAIL})
+    assert 600 < looked["retry_after_seconds"] < 600 + SETTLED_SOON
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["lives", "was killed"])
+def test_a_send_that_is_meant_again_does_not_pass_beside_one_under_way_when_an_older_one_was_looked_for(
+    serve: Serve, sandbox: RunningSandbox, *, killed: bool
+) -> None:
+    sandbox.app.state.faults.add(Fault(kind="hang", match="POST /v1/send/email", seconds=40, times=2))
+    with serve() as first:
+        asked(first, 1, STRANGER)
+        until(lambda: sent(sandbox) == 1)
+        first.end(signal.SIGKILL)
+    with serve() as one, serve() as other:
+        (operation,) = called(one, 1, "list_unknown_operations", {})["operations"]
+        looked = {"operation": operation["operation"], "arguments": STRANGER}
+        assert called(one, 2, "reconcile_operation", looked)["ending"] == "unknown"
+        asked(one, 3, STRANGER | {"allow_repeat": True})
+        until(lambda: sent(sandbox) == 2)
+        if killed:
+            one.end(signal.SIGKILL)
+        held = called(other, 1, "send_email", STRANGER | {"allow_repeat": True})
+        assert held["code"] == "held_back"
+        assert held["earlier"]["operation"] != operation["operation"]
+        assert held["earlier"]["ending"] == ("unknown" if killed else "open")
+        assert sent(sandbox) == 2
 
 
 def test_of_two_servers_that_are_asked_for_the_same_send_at_once_one_makes_it(

@@ -9,17 +9,20 @@ import anyio
 import pytest
 
 from cio_mcp.ledger.office import Office
-from cio_mcp.ledger.terms import Cap, Ending, Ledger, Outcome, Overspent, Repeated, Stopped, Terms
+from cio_mcp.ledger.terms import Cap, Ending, Intent, Ledger, Outcome, Overspent, Repeated, Stopped, Terms
 from tests.ledger.book import DAY, FAILED, HOUR, OK, UNKNOWN, Calls, Clock, opened
 from tests.ledger.worlds import World, kinds
 
 pytestmark = pytest.mark.anyio
 TEN_MINUTES = Terms(repeat_within=600)
+MEANT = Terms(repeat_within=600, repeat_allowed=True)
 NOTHING_SENT = [Ending.FAILED, Ending.REFUSED, Ending.CANCELLED, Ending.PLANNED]
 
 
 async def test_a_write_is_an_intent_and_an_outcome(ledger: Ledger, calls: Calls, office: Office, world: World) -> None:
-    call = calls.intent(arguments={"to": "hmac:1"}, rule="sender", approval="none needed", principal="agent-1")
+    call = calls.intent(
+        arguments={"to": "hmac:1"}, rule="sender", approval="none needed", principal="agent-1", time_budget=45.0
+    )
     await ledger.begin(call, Terms())
     open_one = await ledger.operation(call.operation)
     assert open_one is not None
@@ -103,6 +106,51 @@ async def test_an_unknown_call_is_held_back_until_it_is_settled_however_long_ago
     assert held.value.earlier.intent == lost
     await ledger.settle(lost.operation, Ending.OK, "list_person_messages")
     await ledger.begin(last, TEN_MINUTES)
+
+
+async def lost(ledger: Ledger, call: Intent, *, looked_for: bool) -> None:
+    """Make a call whose outcome stays unknown, although somebody looked; for a server that holds nothing back."""
+    await ledger.begin(call, Terms())
+    await ledger.conclude(call, UNKNOWN)
+    if looked_for:
+        await ledger.settle(call.operation, Ending.UNKNOWN, "looked: unclear")
+
+
+@pytest.mark.parametrize("newer", [False, True])
+async def test_a_repeat_that_is_meant_waits_for_one_under_way_whatever_else_was_looked_for(
+    ledger: Ledger, calls: Calls, *, newer: bool
+) -> None:
+    under_way, looked, last = (calls.intent(fingerprint="same") for _ in range(3))
+    if newer:
+        await ledger.begin(under_way, TEN_MINUTES)
+        await lost(ledger, looked, looked_for=True)
+    else:
+        await lost(ledger, looked, looked_for=True)
+        await ledger.begin(under_way, MEANT)
+    for terms in (MEANT, TEN_MINUTES):
+        with pytest.raises(Repeated) as held:
+            await ledger.begin(last, terms)
+        assert held.value.earlier.intent == under_way
+        assert await ledger.earlier("same", 600) == held.value.earlier
+    await ledger.conclude(under_way, OK)
+    await ledger.begin(last, MEANT)
+
+
+async def test_a_repeat_that_is_meant_waits_until_all_that_is_unknown_was_looked_for(
+    ledger: Ledger, calls: Calls
+) -> None:
+    older, unseen, newer, last = (calls.intent(fingerprint="same") for _ in range(4))
+    for call in (older, unseen, newer):
+        await lost(ledger, call, looked_for=call is not unseen)
+    for terms in (MEANT, TEN_MINUTES):
+        with pytest.raises(Repeated) as held:
+            await ledger.begin(last, terms)
+        assert held.value.earlier.intent == unseen
+    await ledger.settle(unseen.operation, Ending.UNKNOWN, "looked: unclear")
+    with pytest.raises(Repeated) as held:
+        await ledger.begin(last, TEN_MINUTES)
+    assert held.value.earlier.intent == newer
+    await ledger.begin(last, MEANT)
 
 
 async def test_an_unknown_operation_is_listed_until_it_is_settled(ledger: Ledger, calls: Calls, office: Office) -> None:

@@ -55,7 +55,9 @@ async def test_records_past_their_days_go_and_the_rest_verifies(path: Path, cloc
 async def test_open_and_unknown_operations_are_carried_over(path: Path, clock: Clock) -> None:
     calls = Calls()
     with opened(path, clock) as ledger:
-        unknown, under_way, done = (calls.intent(fingerprint=name) for name in ("lost", "held", "done"))
+        unknown, under_way, done = (
+            calls.intent(fingerprint=name, time_budget=9.5) for name in ("lost", "held", "done")
+        )
         for call in (unknown, under_way, done):
             await ledger.begin(call, Terms())
         began = clock.now()

@@ -8,13 +8,14 @@ import anyio
 import pytest
 
 from cio_mcp.ledger.place import lock_files
-from cio_mcp.ledger.terms import Ending, Repeated, State, Terms
-from tests.ledger.book import OK, PATIENCE, Calls, confirmation, opened, second
+from cio_mcp.ledger.terms import Ending, Intent, Ledger, Repeated, State, Terms
+from tests.ledger.book import OK, PATIENCE, UNKNOWN, Calls, confirmation, opened, second
 from tests.ledger.worlds import at, kinds
 
 pytestmark = pytest.mark.anyio
 PROCESSES = 4
 HELD = Terms(repeat_within=600)
+MEANT = Terms(repeat_within=600, repeat_allowed=True)
 
 
 @pytest.fixture
@@ -130,6 +131,31 @@ async def test_what_a_living_process_has_open_is_left_alone_until_it_dies(place:
                 await world.ledger.begin(calls.intent(fingerprint="held"), HELD)
             assert refused.value.earlier.outcome is not None
             assert refused.value.earlier.outcome.ending is Ending.UNKNOWN
+
+
+async def test_what_a_killed_process_left_open_holds_a_repeat_that_is_meant_back(
+    place: Path | str, calls: Calls
+) -> None:
+    looked, again = calls.intent(fingerprint="left"), calls.intent(fingerprint="left")
+    async with at(place) as world:
+        await world.ledger.begin(looked, HELD)
+        await world.ledger.conclude(looked, UNKNOWN)
+        await world.ledger.settle(looked.operation, Ending.UNKNOWN, "looked: unclear")
+        with second("leave", place, "op-left") as process:  # under way beside it, and never heard of again
+            assert process.end() == 9
+        with anyio.fail_after(PATIENCE):  # an engine hears of it a moment later
+            while await open_yet(world.ledger, again):  # noqa: ASYNC110 - nobody tells
+                await anyio.sleep(0.01)
+        await world.ledger.settle("op-left", Ending.UNKNOWN, "looked: unclear")
+        await world.ledger.begin(again, MEANT)
+
+
+async def open_yet(ledger: Ledger, call: Intent) -> bool:
+    """Say whether a call that is meant is held back by one under way, and not yet by one that is unknown."""
+    with pytest.raises(Repeated) as held:
+        await ledger.begin(call, MEANT)
+    assert held.value.earlier.intent.operation == "op-left"
+    return held.value.earlier.outcome is None
 
 
 async def test_a_living_process_closes_what_it_has_open(place: Path | str) -> None:

@@ -209,13 +209,58 @@ async def test_a_file_that_stays_locked_is_waited_for_a_second_and_then_not_used
 async def test_what_is_reported_while_the_file_is_locked_is_written_with_the_next_change(machine: Machine) -> None:
     limiter, other = (_limiter(machine.process(), 2) for _ in range(2))
     permits = [await limiter.acquire(), await limiter.acquire()]
-    with closing(sqlite3.connect(machine.path, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
+    with _locked(machine.path):
         permits[0].close()
-        connection.execute("ROLLBACK")
     assert other.snapshot().available == 0
     permits[1].written()
     assert other.snapshot().available == 1
+
+
+async def test_what_is_reported_while_the_file_is_locked_is_written_soon_though_nothing_else_happens(
+    machine: Machine,
+) -> None:
+    limiter, other = (_limiter(machine.process(), 2) for _ in range(2))
+    permits = [await limiter.acquire(), await limiter.acquire()]
+    with _locked(machine.path):
+        for permit in permits:
+            permit.close()
+    assert other.snapshot().available == 0
+    with anyio.fail_after(5):
+        while other.snapshot().available < 2:  # noqa: ASYNC110 - nobody tells
+            await anyio.sleep(0.01)
+
+
+async def test_moments_at_which_the_file_was_locked_are_not_taken_for_one_long_time(machine: Machine) -> None:
+    limiter = _limiter(machine.process(), 10)
+    permits = [await limiter.acquire() for _ in range(3)]
+    for permit in permits:
+        with _locked(machine.path):
+            permit.written()
+        assert limiter.snapshot().shared is True
+        machine.now += 1.2
+
+
+async def test_what_is_reported_to_a_file_that_stays_locked_is_dropped_after_a_second(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    path.touch()
+    with closing(SharedFile(path)) as file:
+        limiter = _limiter(file)
+        permit = await limiter.acquire()
+        with _locked(path), anyio.fail_after(5):
+            start = anyio.current_time()
+            permit.close()
+            while limiter.snapshot().shared:  # noqa: ASYNC110 - nobody tells
+                await anyio.sleep(0.01)
+        assert anyio.current_time() - start > 1.0
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the file's lock, as another process does that writes."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
 
 
 async def test_closing_twice_and_before_use_is_harmless(machine: Machine) -> None:

@@ -40,12 +40,13 @@ def operation(
     began: float = BEGAN,
     age: float = 0.0,
     is_timed: bool = True,
+    time_budget: float = 45.0,
     **outcome: Any,
 ) -> Operation:
     """Return an operation whose outcome is unknown."""
     ended: dict[str, Any] = {"ending": Ending.UNKNOWN, "took": TOOK, "attempts": 1, "code": "outcome_unknown"} | outcome
     return Operation(
-        intent=Intent(operation=number, tool=tool, access="write", caller="test"),
+        intent=Intent(operation=number, tool=tool, access="write", caller="test", time_budget=time_budget),
         started_at=began,
         ended_at=began + TOOK,
         outcome=Outcome(**ended),
@@ -67,7 +68,6 @@ def case(
         params=endpoint.params.model_validate(arguments),
         operation=operation(tool, status=status, age=TOOK + after, is_timed=is_timed),
         now=BEGAN + TOOK + after,
-        longest=45.0,
         claimed=claimed,
         rivals=rivals,
     )

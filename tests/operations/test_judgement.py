@@ -310,6 +310,28 @@ def test_a_record_that_was_closed_late_says_nothing_of_when_the_request_left() -
     assert judged(call, messages(message(6000))).ending is FAILED
 
 
+@pytest.mark.parametrize(("said", "longest"), [(300.0, 300), (45.0, 45), (1.0, 1), (0.0, 600)])
+def test_a_call_that_did_not_live_to_say_how_long_it_took_may_have_taken_what_its_own_server_allowed(
+    said: float, longest: int
+) -> None:
+    def crashed(age: float) -> Case:
+        call = operation("trigger_broadcast", took=0.0, attempts=0, age=age, time_budget=said)
+        return replace(case("trigger_broadcast"), operation=call, now=BEGAN + age)
+
+    late = {"triggers": [{"id": 7, "created_at": BEGAN + longest - 1}]}
+    assert judged(crashed(longest + SETTLING_SECONDS + 1), late).ending is OK
+    assert judged(crashed(longest + SETTLING_SECONDS - 1), {"triggers": []}).again_in == 1
+    assert judged(crashed(longest + SETTLING_SECONDS + 1), {"triggers": []}).ending is FAILED
+
+
+def test_a_call_is_a_rival_for_as_long_as_its_own_server_allowed() -> None:
+    mine = operation("send_email", began=BEGAN + 400)
+    for said, may in ((300.0, False), (350.0, True), (0.0, True)):
+        other = operation("send_email", took=0.0, time_budget=said)
+        assert reconcile.are_rivals(CATALOG["send_email"], mine, other) is may
+        assert reconcile.are_rivals(CATALOG["send_email"], other, mine) is may
+
+
 # -- clocks ----------------------------------------------------------------------------------------
 
 
@@ -549,23 +571,23 @@ def test_calls_are_rivals_unless_something_tells_them_apart(
         replace(operation(tool), intent=replace(operation(tool).intent, arguments=redacted))
         for redacted in (one, other)
     )
-    assert reconcile.are_rivals(CATALOG[tool], mine, theirs, 45.0) is not apart
+    assert reconcile.are_rivals(CATALOG[tool], mine, theirs) is not apart
 
 
 def test_calls_that_were_not_under_way_together_cannot_be_mistaken() -> None:
     mine, close, later = (operation("send_email", began=BEGAN + at) for at in (0, 60, 3600))
     endpoint = CATALOG["send_email"]
-    assert not reconcile.are_rivals(endpoint, mine, later, 45.0)
-    assert not reconcile.are_rivals(endpoint, later, mine, 45.0)
-    assert reconcile.are_rivals(endpoint, mine, close, 45.0)
-    assert reconcile.are_rivals(endpoint, close, mine, 45.0)
+    assert not reconcile.are_rivals(endpoint, mine, later)
+    assert not reconcile.are_rivals(endpoint, later, mine)
+    assert reconcile.are_rivals(endpoint, mine, close)
+    assert reconcile.are_rivals(endpoint, close, mine)
 
 
 def test_a_call_of_which_it_is_known_what_it_made_is_no_rival() -> None:
     mine, answered = operation("send_email"), operation("send_email", ending=OK, made="message abc")
-    assert not reconcile.are_rivals(CATALOG["send_email"], mine, answered, 45.0)
+    assert not reconcile.are_rivals(CATALOG["send_email"], mine, answered)
     unread = operation("send_email", ending=OK)
-    assert reconcile.are_rivals(CATALOG["send_email"], mine, unread, 45.0)
+    assert reconcile.are_rivals(CATALOG["send_email"], mine, unread)
 
 
 def test_a_newsletter_that_two_calls_may_have_sent_proves_neither() -> None:

@@ -1,8 +1,8 @@
 """Credentials that change where they lie are in use soon, and at once when the old ones are refused."""
 
 import math
-import os
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,15 +15,20 @@ from mcp import Client
 
 from cio_mcp.budgets import CHANGE_SECONDS
 from cio_mcp.cli import team as teams
-from cio_mcp.cli.team import Team, renew_on_hangup, team
+from cio_mcp.cli.team import Team, team
 from cio_mcp.credentials import KINDS, RENEWED_AT_MOST_EVERY, Credentials
 from cio_mcp.login.keeping import keep_in_files
 from cio_mcp.login.kept import Login, mark, seal_of
 from cio_mcp.sandbox import RunningSandbox, running_sandbox
 from cio_mcp.server import server_of
 from cio_mcp.settings import SettingsError, load, with_login
+from tests.cli.commands import PROMPTLY, Running, running
 from tests.cli.homes import only_on_linux
+from tests.conftest import NO_WAITS
 from tests.faults.rig import until
+from tests.recording import Recorder
+from tests.replicas.house import HEADERS
+from tests.team.house import calling
 from tests.webhooks.receiving import body_of, event, listening, signed
 
 pytestmark = pytest.mark.anyio
@@ -138,17 +143,31 @@ async def test_a_key_that_stands_in_a_variable_stays_whatever_is_refused(sandbox
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
-async def test_a_hangup_has_them_read_anew(sandbox: RunningSandbox, key: Path, tmp_path: Path) -> None:
-    async with served(sandbox, key, tmp_path) as (found, client), anyio.create_task_group() as group:
-        group.start_soon(renew_on_hangup, found.pipelines.values())
-        await anyio.lowlevel.checkpoint()
-        change(sandbox, key, "sandbox-second-app-key")
-        os.kill(os.getpid(), signal.SIGHUP)
-        credentials = found.pipelines["only"].exchange.credentials
-        await until(lambda: credentials._edition > 0)
-        assert not (await client.call_tool("list_segments", {})).is_error
-        group.cancel_scope.cancel()
-    assert asked(sandbox) == [200]
+@pytest.mark.parametrize("flags", [(), ("--http", "0")], ids=["stdio", "http"])
+def test_a_hangup_has_a_server_read_them_anew_and_does_not_keep_it_from_leaving(
+    recorder: Recorder, recording_server: tuple[Recorder, str], key: Path, flags: tuple[str, ...]
+) -> None:
+    hosts = {"CUSTOMERIO_TRACK_URL": recording_server[1], "CUSTOMERIO_APP_URL": recording_server[1]}
+    with running("serve", *flags, env=hosts | NO_WAITS | {"CUSTOMERIO_APP_API_KEY_FILE": str(key)}) as server:
+        url = server.wait_for("serves MCP at").split()[-1] if flags else None
+        assert used(server, url, recorder) == "Bearer sandbox-app-key"
+        for number in range(2):
+            key.write_text(f"canary-app-key-{number}", encoding="utf-8")
+            server.process.send_signal(signal.SIGHUP)
+            deadline = time.monotonic() + PROMPTLY
+            while used(server, url, recorder) != f"Bearer canary-app-key-{number}":
+                assert time.monotonic() < deadline, "nobody refuses the old key, and it is still in use"
+        assert server.end(signal.SIGTERM).code == 0
+
+
+def used(server: Running, url: str | None, recorder: Recorder) -> str:
+    """Make a call, and return the key with which it came to Customer.io."""
+    if url is None:
+        server.call(1, "list_segments", modern=True)
+    else:
+        answer = httpx2.post(url, json=calling("list_segments", {}), headers=HEADERS, trust_env=False)
+        assert answer.status_code == 200
+    return recorder.requests[-1].headers["authorization"]
 
 
 async def test_they_are_read_anew_by_themselves(

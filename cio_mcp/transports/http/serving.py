@@ -48,6 +48,7 @@ async def serve_http(
     drain: float = 10.0,
     notice: float = 0.0,
     give_up: Callable[[], None] = lambda: None,
+    on_hangup: Callable[[], None] | None = None,
 ) -> None:
     """Serve over streamable HTTP at `/mcp` until SIGTERM, SIGINT or cancellation.
 
@@ -70,6 +71,8 @@ async def serve_http(
     process ends within `drain` seconds; shortly before, `give_up` is called, which makes calls end that wait for
     somebody else. For the first `notice` seconds of these nothing changes but that `/health/ready` says 503.
 
+    `on_hangup` is called on SIGHUP, where there is one; without it that ends the process at once.
+
     Raises `ValueError` for what must not be served so, `OSError` if the port is taken.
     """
     exposure = Exposure(host=host, hosts=allowed_hosts, origins=allowed_origins)
@@ -88,7 +91,7 @@ async def serve_http(
         if authentication and not insecure_loopback:
             mcp = authentication(mcp)
         app = assembled(mcp, health=health, routes=routes, allowed=allowed, limits=limits)
-        with Shutdown(budget=drain, after_signal=drain, give_up=give_up) as shutdown:
+        with Shutdown(budget=drain, after_signal=drain, give_up=give_up, on_hangup=on_hangup) as shutdown:
             serving = Serving(InFlight(Careful(app)), health, limits, shutdown=shutdown, notice=notice)
             async with manager.run():
                 await serving.run(listener, drain, lambda: _announce(ready, listener, MCP_PATH))
@@ -209,7 +212,7 @@ class _Uvicorn(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take SIGTERM and SIGINT while serving."""
+        """Take SIGTERM, SIGINT and perhaps SIGHUP while serving."""
         with self._shutdown.on_signals():
             yield
 
