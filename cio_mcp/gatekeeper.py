@@ -21,6 +21,9 @@ from cio_mcp.ledger.terms import Confirmation, Ledger, State
 from cio_mcp.ledger.terms import NotConfirmed as Unusable
 from cio_mcp.planning import Plan
 
+_SERVER = "server"
+"""Who ended a confirmation, as records name it, if no person did."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
@@ -168,7 +171,7 @@ class Gatekeeper:
         plan = await subject.plan()
         target = self._target(plan)
         if what := gate.drifted(kept, audience=plan.survey.audience, target=target):
-            await self._reject(handle, binding)
+            await self._withdraw(handle)
             return _Changed(plan=plan, what=what)
         if level is Level.OPERATOR:
             return Passage(approval=f"operator {kept.by}", confirmation=handle, binding=binding)
@@ -190,6 +193,13 @@ class Gatekeeper:
             await self.ledger.decide(handle, State.REJECTED, "client")
         except Unusable:
             return  # spent meanwhile
+
+    async def _withdraw(self, handle: str) -> None:
+        """End a confirmation, also one that somebody approved: the world that it was given for may come back."""
+        try:
+            await self.ledger.withdraw(handle, _SERVER)
+        except Unusable:
+            return  # spent meanwhile, or over
 
     async def _question(self, subject: Subject, binding: str, plan: Plan, *, changed: str = "") -> Question:
         kept = await self._keep(subject, binding, plan)

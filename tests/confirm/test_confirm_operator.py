@@ -117,6 +117,28 @@ async def test_without_a_terminal_nothing_is_approved_by_accident(sandbox: Runni
     assert writes(sandbox) == []
 
 
+async def test_an_approval_ends_when_the_audience_is_another_and_does_not_come_back_with_it(
+    sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    filtered = {"broadcast_id": 10, "recipients": {"attribute": {"field": "id", "operator": "exists"}}}
+    world, late = sandbox.app.state.world, [f"late-{number}" for number in range(9)]
+    async with served(sandbox, tmp_path / "l.sqlite3", CIO_MCP_TIME_BUDGET="4") as house:
+        first = (await house.call("trigger_broadcast", filtered))["error"]["operation"]
+        await house.command("approve", first, "--yes")
+        for name in late:
+            world.people.add({"id": name}, 1_700_000_000)
+        grown = await house.call("trigger_broadcast", filtered)
+        assert "because the audience was" in grown["error"]["message"]
+        await house.command("approve", grown["error"]["operation"], "--yes")
+        assert "error" not in await house.call("trigger_broadcast", filtered)
+        for name in late:
+            world.people.remove(world.people.find("id", name))
+        again = await house.call("trigger_broadcast", filtered | {"allow_repeat": True})
+    assert again["error"]["code"] == "approval_needed", "what the operator approved at first was replaced"
+    assert again["error"]["operation"] not in (first, grown["error"]["operation"])
+    assert len(writes(sandbox)) == 1
+
+
 async def test_no_token_and_no_other_answer_replaces_the_operator(sandbox: RunningSandbox, tmp_path: Path) -> None:
     async with served(sandbox, tmp_path / "l.sqlite3", CIO_MCP_TIME_BUDGET="1") as house:
         operation = (await house.call(*DELETE))["error"]["operation"]
