@@ -214,10 +214,8 @@ class Pipeline:
             raise refusal
         endpoint = call.endpoint
         params, controls = arguments.admit(endpoint, given)
-        decision = self.policy.decide(endpoint, params, now=datetime.fromtimestamp(self.now(), UTC))
-        call.intent = replace(call.intent, arguments=redacted(params, self.ledger.digest), rule=decision.rule)
-        if decision.refusal:
-            raise decision.refusal
+        call.intent = replace(call.intent, arguments=redacted(params, self.ledger.digest))
+        decision = self._decided(call, params)
         if endpoint.access is Access.READ:
             return self._shaped(endpoint, params, await self._sent(call, params))
         try:
@@ -225,6 +223,14 @@ class Pipeline:
         except (Refusal, Unrecorded) as refused:
             now, principal = self.now(), call.caller.principal
             raise refusals.refused(endpoint, refused, now=now, principal=principal) from None
+
+    def _decided(self, call: _Call, params: Params) -> Decision:
+        """Return what the policy says of a call now; raises NotPermitted."""
+        decision = self.policy.decide(call.endpoint, params, now=datetime.fromtimestamp(self.now(), UTC))
+        call.intent = replace(call.intent, rule=decision.rule)
+        if decision.refusal:
+            raise decision.refusal
+        return decision
 
     async def _write(
         self, call: _Call, params: Params, controls: Controls, decision: Decision
@@ -246,6 +252,7 @@ class Pipeline:
         if isinstance(passage, Question):
             call.planned = True
             return passage
+        self._decided(call, params)  # somebody may have thought until the quiet hours began
         call.intent = replace(
             call.intent, fingerprint=fingerprint, approval=passage.approval, recipients=write.recipients
         )
