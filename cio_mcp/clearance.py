@@ -38,10 +38,15 @@ class Write:
 
     @property
     def recipients(self) -> int:
-        """How many people it counts for: as its arguments say, or else as was found when it was planned."""
+        """How many people it counts for: as its arguments say, or else at most, as was found when it was planned."""
         if self.decision.recipients is not None:
             return self.decision.recipients
-        return (self.plan.survey.audience if self.plan else None) or 0
+        return self.reach or (self.plan.survey.audience if self.plan else None) or 0
+
+    @property
+    def reach(self) -> int | None:
+        """How many people it reaches at most, as the newest plan found; None if that is not known."""
+        return self.plan.survey.at_most if self.plan else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +89,9 @@ class Clearance:
         """Look up what the decision rests on; raises NotPermitted if it does not hold."""
         for requirement in write.decision.requires:
             if isinstance(requirement, CountedAudience):
-                found: str | int | None = (await self.plan(write)).survey.audience
+                await self.plan(write)
                 write.unread = True
+                found: str | int | None = write.reach
             else:
                 found = await self._address(write, requirement)
             if refusal := settle(requirement, found):
@@ -94,9 +100,8 @@ class Clearance:
     @staticmethod
     def _recount(write: Write) -> None:
         """Hold the audience as it was last seen to the budget: it may have grown while somebody thought."""
-        seen = write.plan.survey.audience if write.plan else None
         for requirement in write.decision.requires:
-            if isinstance(requirement, CountedAudience) and (refusal := settle(requirement, seen)):
+            if isinstance(requirement, CountedAudience) and (refusal := settle(requirement, write.reach)):
                 raise refusal
 
     async def _address(self, write: Write, requirement: AboutPerson) -> str | None:

@@ -16,6 +16,7 @@ from cio_mcp.shaping import compact
 
 _ESCAPE = re.compile(r"\\u\{[0-9a-f]{1,6}\}")
 _HIDDEN = "hidden characters"
+_COMBINED = "what the segments that it names hold; how they are combined is not known"
 _LINE = 300
 _PATH = 200
 _MOST_MEMBERS = 8
@@ -50,6 +51,7 @@ class Plan:
             "key": self.key,
             "audience": self.survey.audience,
             "of": self.survey.of,
+            "audience_is": _COMBINED,
             "undo": self.consequence.undo,
             "usually_meant_instead": list(self.consequence.instead),
             "found_now": self.survey.facts,
@@ -59,6 +61,8 @@ class Plan:
         }
         if not self.consequence.people:
             del told["audience"], told["of"]
+        if not self.survey.combined or self.survey.audience is None:
+            del told["audience_is"]
         return {name: value for name, value in told.items() if value not in ([], {})}
 
     def question(self) -> str:
@@ -88,6 +92,9 @@ class Plan:
         verb = "reach" if self.sends else "touch"
         if count is None:
             return f"Would {verb}: a number of people that is NOT KNOWN"
+        if self.survey.combined:
+            share = f"{count:,}" if whole is None else f"{count:,} of {whole:,}"
+            return f"Would {verb}: a number of people that is NOT KNOWN; the segments that it names hold {share}"
         if count == 0:
             return f"Would {verb}: NOBODY (0 people now)"
         if whole is None:

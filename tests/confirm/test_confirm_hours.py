@@ -1,8 +1,8 @@
 """Quiet hours that begin while somebody thinks hold as well: what leaves is decided on as it leaves."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import anyio
 import pytest
@@ -43,11 +43,8 @@ class Evening:
 
 
 @pytest.fixture
-def grants(tmp_path: Path) -> str:
-    path = tmp_path / "grants.toml"
-    path.write_text(GRANTS)
-    path.chmod(0o600)
-    return str(path)
+def grants(granted: Callable[[str], str]) -> str:
+    return granted(GRANTS)
 
 
 async def test_a_yes_that_comes_in_quiet_hours_sends_nothing(

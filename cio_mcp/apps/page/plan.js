@@ -58,14 +58,16 @@ function naming({ tool, permission, workspace, key }) {
 /** How many people it would reach or touch; not mentioned where it touches none. */
 function reach(plan) {
   if (!("audience" in plan)) return null;
-  const verb = plan.permission === "send" ? "Would reach" : "Would touch";
+  const combined = "audience_is" in plan;
+  const verb = combined ? "The segments that it names hold" : plan.permission === "send" ? "Would reach" : "Would touch";
   const { audience, of } = plan;
   const count = numbers();
   const known = Number.isFinite(audience);
-  const everybody = known && Number.isFinite(of) && audience >= of && of > 1;
+  const everybody = known && !combined && Number.isFinite(of) && audience >= of && of > 1;
   const number = !known ? "Not known" : audience === 0 ? "Nobody" : count.format(audience);
   const unit = !known ? "how many people" : audience === 0 ? "0 people now" : Number.isFinite(of) ? `of ${count.format(of)} people${everybody ? ": everybody there is" : ""}` : audience === 1 ? "person" : "people";
-  return make("div", { class: "reach", "data-tone": !known || everybody ? "bad" : "" }, make("h2", {}, verb), make("strong", {}, number), make("span", { class: "quiet" }, unit));
+  return make("div", { class: "reach", "data-tone": !known || combined || everybody ? "bad" : "" }, make("h2", {}, verb), make("strong", {}, number), make("span", { class: "quiet" }, unit),
+    combined ? make("span", {}, "Whom it would reach is not known: how they are combined does not show.") : null);
 }
 
 function undo({ undo: told }) {
