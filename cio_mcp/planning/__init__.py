@@ -1,4 +1,4 @@
-"""What a person must know before a write leaves: what it would touch, read live, and the exact request."""
+"""What a person must know before a write leaves: what it would touch, read live, and the request itself."""
 
 from cio_mcp.planning.inquiry import Look, Survey
 from cio_mcp.planning.plan import Plan, plan

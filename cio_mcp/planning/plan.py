@@ -11,7 +11,8 @@ from cio_mcp.catalog.params import In, Params
 from cio_mcp.planning import shown
 from cio_mcp.planning.consequences import Consequence, consequence_of
 from cio_mcp.planning.inquiry import Survey
-from cio_mcp.scrub import one_line, visible
+from cio_mcp.planning.removals import removals
+from cio_mcp.scrub import NAME_CHARACTERS, one_line, visible
 from cio_mcp.shaping import compact
 
 _ESCAPE = re.compile(r"\\u\{[0-9a-f]{1,6}\}")
@@ -24,6 +25,16 @@ _MOST_MEMBERS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A member of a body, as JSON, as a caller gave it; of a list of `count` items all but the last `more`."""
+
+    name: str
+    text: str
+    count: int = 0
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What would leave and what it would touch; nothing in it has been sent."""
 
@@ -32,8 +43,12 @@ class Plan:
     reasons: tuple[str, ...]
     request: Mapping[str, Any]
     """The request as it would leave, its secrets and lengths taken out."""
-    given: tuple[tuple[str, str], ...]
-    """The members of the body, as (name, JSON), as a caller gave them."""
+    given: tuple[Given, ...]
+    """The members of the body."""
+    removes: tuple[str, ...] = ()
+    """What it deletes, suppresses or merges, all of it, as a caller named it."""
+    lists: tuple[shown.Listed, ...] = ()
+    """The members of the body that are lists, and how much of each the request shows."""
     key: str
     workspace: str
     consequence: Consequence
@@ -56,6 +71,12 @@ class Plan:
             "usually_meant_instead": list(self.consequence.instead),
             "found_now": self.survey.facts,
             "not_known": list(self.survey.unsure),
+            "removes": list(self.removes),
+            "not_shown": [
+                f"{each.name}: {_rest(each.count - each.shown, each.count)}"
+                for each in self.lists
+                if each.shown < each.count
+            ],
             "request": dict(self.request),
             "written_by_others": [{"what": what, "text": _quoted(text)} for what, text in self.survey.names],
         }
@@ -81,6 +102,7 @@ class Plan:
         yield f"Can it be undone? {self.consequence.undo}"
         if self.consequence.instead:
             yield f"Usually meant instead: {' '.join(self.consequence.instead)}"
+        yield from _section("Removes, as its caller named it", self.removes)
         yield from _section("Found just now", (f"{_words(name)}: {_said(v)}" for name, v in self.survey.facts.items()))
         yield from _section("Not known", self.survey.unsure)
         yield from _section("Given with the call, as its caller wrote it", self._given())
@@ -109,7 +131,9 @@ class Plan:
         return f"Request: {self.request['method']} {_plain(str(self.request['host']))}{path} ({length})"
 
     def _given(self) -> Iterator[str]:
-        yield from (f"{name}: {_quoted(text)}" for name, text in self.given[:_MOST_MEMBERS])
+        for each in self.given[:_MOST_MEMBERS]:
+            rest = f" and {_rest(each.more, each.count)}" if each.more else ""
+            yield f"{each.name}: {_quoted(each.text)}{rest}"
         if len(self.given) > _MOST_MEMBERS:
             yield f"and {len(self.given) - _MOST_MEMBERS:,} more members"
 
@@ -128,12 +152,15 @@ def plan(
     """Return the plan of a call: `key` is the credential's name, `reasons` say why it is asked about."""
     sends = endpoint.permission == "send"
     told = shown.request(endpoint, request, key=key, host=host)
+    lists = {each.name: each for each in told.lists}
     return Plan(
         tool=endpoint.name,
         permission=endpoint.permission,
         reasons=tuple(reasons),
-        request=told,
-        given=tuple(_given(endpoint, params, told["body"])),
+        request=told.request,
+        given=tuple(_given(endpoint, params, told.request["body"], lists)),
+        removes=removals(params),
+        lists=told.lists,
         key=key,
         workspace=workspace,
         consequence=consequence_of(endpoint),
@@ -142,7 +169,7 @@ def plan(
     )
 
 
-def _given(endpoint: Endpoint, params: Params, body: Any) -> Iterator[tuple[str, str]]:
+def _given(endpoint: Endpoint, params: Params, body: Any, lists: Mapping[str, shown.Listed]) -> Iterator[Given]:
     """Yield the members of a body; names that the caller chose are part of the text, never of our own line."""
     members = body.get(endpoint.wrap, body) if endpoint.wrap and isinstance(body, dict) else body
     if not isinstance(members, dict):
@@ -151,9 +178,27 @@ def _given(endpoint: Endpoint, params: Params, body: Any) -> Iterator[tuple[str,
     sent = {name: info.serialization_alias or name for name, info in fields.items()}
     ours = {sent[name] for name in fields if endpoint.locations[name] is not In.SPREAD}
     for name, value in members.items():
-        # Quotation marks would all be escaped; the exact JSON stands in the request.
-        text = value if isinstance(value, str) else compact(value).replace('"', "'")
-        yield (name, text) if name in ours else ("another member", f"{name} = {text}")
+        if name in ours and name in lists and lists[name].shown:
+            yield _listed(value, lists[name])
+        else:
+            text = value if isinstance(value, str) else _spelt(value)
+            yield Given(name=name, text=text) if name in ours else Given(name="another member", text=f"{name} = {text}")
+
+
+def _listed(value: list[Any], found: shown.Listed) -> Given:
+    """Return the beginning of a list of which all items can be read, or of its first item what can be."""
+    items = value[: found.shown]
+    kept = max(1, *(n for n in range(len(items) + 1) if len(_spelt(items[:n])) <= NAME_CHARACTERS))
+    return Given(name=found.name, text=_spelt(items[:kept]), count=found.count, more=found.count - kept)
+
+
+def _spelt(value: Any) -> str:
+    # Quotation marks would all be escaped; in the request they stand as they are.
+    return compact(value).replace('"', "'")
+
+
+def _rest(more: int, count: int) -> str:
+    return f"{more:,} more of {count:,}, which are not shown and which a confirmation binds as well"
 
 
 def _section(title: str, lines: Iterator[str] | Sequence[str]) -> Iterator[str]:

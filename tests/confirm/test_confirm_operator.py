@@ -17,7 +17,7 @@ from cio_mcp.cli.wiring import workspace
 from cio_mcp.sandbox import RunningSandbox
 from cio_mcp.server import build_server
 from tests.confirm.people import Somebody
-from tests.confirm.test_confirm_clients import writes
+from tests.confirm.test_confirm_clients import ERASED, ERASING, writes
 from tests.faults.rig import settings_of
 
 pytestmark = pytest.mark.anyio
@@ -77,6 +77,13 @@ async def test_a_call_waits_for_approval_and_passes_once(sandbox: RunningSandbox
         again = await house.call(*DELETE)
         assert again["error"]["code"] == "approval_needed", "an approval is good once"
     assert len(writes(sandbox)) == 1
+
+
+async def test_the_operator_reads_everybody_whom_a_batch_erases(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    async with served(sandbox, tmp_path / "l.sqlite3", CIO_MCP_TIME_BUDGET="2") as house:
+        await house.call("apply_batch", ERASING)
+        pending = await house.command("pending")
+    assert [who for who in ERASED if who not in pending] == []
 
 
 async def test_a_waiting_call_goes_on_when_it_is_approved(sandbox: RunningSandbox, tmp_path: Path) -> None:

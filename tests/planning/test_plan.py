@@ -1,4 +1,4 @@
-"""What a plan says: the exact request without its secrets, facts first, and what others wrote quoted and last."""
+"""What a plan says: the request without its secrets, facts first, and what others wrote quoted and last."""
 
 import base64
 import json

@@ -4,6 +4,7 @@ const TONES = { destructive: "bad", send: "warn", write: "" };
 const SHIELD = "M12 3l7 3v5c0 4.5-3 8-7 10-4-2-7-5.5-7-10V6z";
 const TICK = "M5 12.5l4.5 4.5L19 7.5";
 const MOST = 40;
+const MOST_REMOVED = 50; // as many as a batch may hold: nobody is left out
 
 function drawPlan(told, result) {
   if (isObject(told.plan)) return card(told.plan, ["Only a plan was asked for. Nothing has been sent.", ""], null);
@@ -33,11 +34,13 @@ function card(plan, [said, tone], footer) {
     state(said, tone, SHIELD),
     make("header", {}, make("h1", { class: "does" }, plain(plan.does ?? "What this does is not known.", 400)), naming(plan)),
     make("div", { class: "facts" }, reach(plan), undo(plan)),
+    part("Removes", bullets(plan.removes, MOST_REMOVED, 1_200)),
     part("Asked because", bullets(plan.asked_because)),
     part("Usually meant instead", bullets(plan.usually_meant_instead)),
     part("Found just now", isObject(plan.found_now) ? described(facts(plan.found_now)) : null),
     part("Not known", bullets(plan.not_known)),
-    part("The exact request", isObject(plan.request) ? request(plan.request) : null),
+    part("Not shown here", bullets(plan.not_shown)),
+    part("The request", isObject(plan.request) ? request(plan.request) : null),
     others(plan.written_by_others),
     footer,
   ].filter(Boolean);
@@ -81,9 +84,9 @@ function part(title, content) {
   return content ? make("section", { class: "part" }, make("h2", {}, title), content) : null;
 }
 
-function bullets(given) {
-  const lines = list(given).slice(0, MOST);
-  return lines.length ? make("ul", { class: "bullets" }, lines.map((line) => make("li", {}, theirs(line, 400)))) : null;
+function bullets(given, most = MOST, characters = 400) {
+  const lines = list(given).slice(0, most);
+  return lines.length ? make("ul", { class: "bullets" }, lines.map((line) => make("li", {}, theirs(line, characters)))) : null;
 }
 
 function facts(found, depth = 0) {
