@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cio_mcp import wire
@@ -18,10 +18,15 @@ from cio_mcp.shaping import compact
 _ESCAPE = re.compile(r"\\u\{[0-9a-f]{1,6}\}")
 _HIDDEN = "hidden characters"
 _COMBINED = "what the segments that it names hold; how they are combined is not known"
+_LEFT_OUT = "What this agent may not read was left out or masked here; a person who is asked is shown it."
 _LINE = 300
 _PATH = 200
 _MOST_MEMBERS = 8
 """Members of the body that the question shows one by one."""
+
+
+READ_LIVE = frozenset({"found_now", "written_by_others"})
+"""Members of a plan that come from reads, masked as these are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +50,17 @@ class Plan:
     """The request as it would leave, its secrets and lengths taken out."""
     given: tuple[Given, ...]
     """The members of the body."""
-    removes: tuple[str, ...] = ()
+    removes: tuple[str, ...]
     """What it deletes, suppresses or merges, all of it, as a caller named it."""
-    lists: tuple[shown.Listed, ...] = ()
+    lists: tuple[shown.Listed, ...]
     """The members of the body that are lists, and how much of each the request shows."""
     key: str
     workspace: str
     consequence: Consequence
     sends: bool
     survey: Survey
+    told: Survey | None = None
+    """What of it the agent may know, None if all of it."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as an object, facts first and texts of others last."""
@@ -85,6 +92,12 @@ class Plan:
         if not self.survey.combined or self.survey.audience is None:
             del told["audience_is"]
         return {name: value for name, value in told.items() if value not in ([], {})}
+
+    def for_agent(self) -> "Plan":
+        """Return the plan as far as the agent may know it, which says that there is more."""
+        if self.told is None:
+            return self
+        return replace(self, survey=replace(self.told, unsure=(*self.told.unsure, _LEFT_OUT)), told=None)
 
     def question(self) -> str:
         """Return the text put to a person: what this server computed first, then what others wrote, quoted."""
@@ -147,25 +160,30 @@ def plan(
     host: str,
     workspace: str,
     survey: Survey,
+    told: Survey | None = None,
     reasons: Sequence[str],
 ) -> Plan:
-    """Return the plan of a call: `key` is the credential's name, `reasons` say why it is asked about."""
+    """Return the plan of a call: `key` is the credential's name, `reasons` say why it is asked about.
+
+    `told` is what of the survey the agent may know, if not all.
+    """
     sends = endpoint.permission == "send"
-    told = shown.request(endpoint, request, key=key, host=host)
-    lists = {each.name: each for each in told.lists}
+    leaving = shown.request(endpoint, request, key=key, host=host)
+    lists = {each.name: each for each in leaving.lists}
     return Plan(
         tool=endpoint.name,
         permission=endpoint.permission,
         reasons=tuple(reasons),
-        request=told.request,
-        given=tuple(_given(endpoint, params, told.request["body"], lists)),
+        request=leaving.request,
+        given=tuple(_given(endpoint, params, leaving.request["body"], lists)),
         removes=removals(params),
-        lists=told.lists,
+        lists=leaving.lists,
         key=key,
         workspace=workspace,
         consequence=consequence_of(endpoint),
         sends=sends,
         survey=survey,
+        told=told,
     )
 
 
