@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from cio_mcp import wire
@@ -10,11 +11,12 @@ from cio_mcp.catalog.endpoint import Endpoint
 from cio_mcp.catalog.params import Params
 from cio_mcp.consent import Question, Reply
 from cio_mcp.delivery import REPLY_SECONDS, Course
+from cio_mcp.disclosure import Reader, Readings
 from cio_mcp.errors import CioError
 from cio_mcp.exchange import Exchange
 from cio_mcp.gatekeeper import Gatekeeper, Passage, Subject
-from cio_mcp.planning import Plan, plan, survey
-from cio_mcp.policy import Decision
+from cio_mcp.planning import Plan, Survey, plan, survey
+from cio_mcp.policy import Decision, Policy
 from cio_mcp.policy.requirements import LOOK_UP, AboutPerson, CountedAudience, answer, question, settle
 
 OPERATOR_POLL_SECONDS = 0.25
@@ -23,12 +25,17 @@ OPERATOR_POLL_SECONDS = 0.25
 
 @dataclass(slots=True, kw_only=True)
 class Write:
-    """A write that asks for leave: its arguments as given, what was decided about it, why it must be confirmed."""
+    """A write that asks for leave: its arguments as given, what was decided about it, why it must be confirmed.
+
+    `policy` is that of its agent, who is told of a plan what it may read; `at` is when it was decided.
+    """
 
     endpoint: Endpoint
     params: Params
     controls: Controls
     course: Course
+    policy: Policy
+    at: datetime
     decision: Decision
     reasons: tuple[str, ...]
     plan: Plan | None = None
@@ -38,10 +45,15 @@ class Write:
 
     @property
     def recipients(self) -> int:
-        """How many people it counts for: as its arguments say, or else as was found when it was planned."""
+        """How many people it counts for: as its arguments say, or else at most, as was found when it was planned."""
         if self.decision.recipients is not None:
             return self.decision.recipients
-        return (self.plan.survey.audience if self.plan else None) or 0
+        return self.reach or (self.plan.survey.audience if self.plan else None) or 0
+
+    @property
+    def reach(self) -> int | None:
+        """How many people it reaches at most, as the newest plan found; None if that is not known."""
+        return self.plan.survey.at_most if self.plan else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +80,8 @@ class Clearance:
         async def look(tool: str, asked: dict[str, Any]) -> dict[str, Any]:
             return await self.exchange.look(tool, asked, write.course)
 
+        readings = Readings(look)
+        found = await survey(write.endpoint, write.params, readings.look)
         write.plan = plan(
             write.endpoint,
             write.params,
@@ -75,17 +89,27 @@ class Clearance:
             key=lease.name,
             host=lease.base_url,
             workspace=self.workspace,
-            survey=await survey(write.endpoint, write.params, look),
+            survey=found,
+            told=await self._told(write, readings, found),
             reasons=write.reasons,
         )
         return write.plan
+
+    async def _told(self, write: Write, readings: Readings, found: Survey) -> Survey | None:
+        """Return what the agent may know of what was found, None if all of it."""
+        reader = Reader(catalog=self.exchange.catalog, policy=write.policy, at=write.at)
+        if readings.are_open_to(reader):
+            return None
+        told = await survey(write.endpoint, write.params, readings.as_read_by(reader))
+        return None if replace(told, target=found.target) == found else told
 
     async def _settle(self, write: Write) -> None:
         """Look up what the decision rests on; raises NotPermitted if it does not hold."""
         for requirement in write.decision.requires:
             if isinstance(requirement, CountedAudience):
-                found: str | int | None = (await self.plan(write)).survey.audience
+                await self.plan(write)
                 write.unread = True
+                found: str | int | None = write.reach
             else:
                 found = await self._address(write, requirement)
             if refusal := settle(requirement, found):
@@ -94,9 +118,8 @@ class Clearance:
     @staticmethod
     def _recount(write: Write) -> None:
         """Hold the audience as it was last seen to the budget: it may have grown while somebody thought."""
-        seen = write.plan.survey.audience if write.plan else None
         for requirement in write.decision.requires:
-            if isinstance(requirement, CountedAudience) and (refusal := settle(requirement, seen)):
+            if isinstance(requirement, CountedAudience) and (refusal := settle(requirement, write.reach)):
                 raise refusal
 
     async def _address(self, write: Write, requirement: AboutPerson) -> str | None:

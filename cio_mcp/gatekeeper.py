@@ -21,6 +21,9 @@ from cio_mcp.ledger.terms import Confirmation, Ledger, State
 from cio_mcp.ledger.terms import NotConfirmed as Unusable
 from cio_mcp.planning import Plan
 
+_SERVER = "server"
+"""Who ended a confirmation, as records name it, if no person did."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
@@ -54,6 +57,12 @@ class _Changed:
 
     plan: Plan
     what: str
+
+    @property
+    def told(self) -> str:
+        """What changed, as far as the agent may know it."""
+        told = self.plan.for_agent().survey.audience
+        return self.what if told == self.plan.survey.audience else "what it would touch is not what it was"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +120,7 @@ class Gatekeeper:
                 if isinstance(passed, Passage):
                     return passed
                 raise NotConfirmed(
-                    f"While it was being confirmed something changed: {passed.what}. Nothing was sent.",
+                    f"While it was being confirmed something changed: {passed.told}. Nothing was sent.",
                     next_step="Make the same call again: the user is asked anew.",
                 )
             case Reply.NO:
@@ -131,7 +140,7 @@ class Gatekeeper:
         passed = await self._confirmed(subject, subject.token, Level.TOKEN)
         if isinstance(passed, Passage):
             return passed
-        raise await self._offer(subject, passed.plan, changed=passed.what)
+        raise await self._offer(subject, passed.plan, changed=passed.told)
 
     async def _operator(self, subject: Subject) -> Passage:
         binding = self._binding(subject, Level.OPERATOR)
@@ -147,7 +156,7 @@ class Gatekeeper:
         if isinstance(passed, Passage):
             return passed
         again = await self._keep(subject, binding, passed.plan, read=True)
-        raise _waiting(subject, again.operation, changed=passed.what)
+        raise _waiting(subject, again.operation, changed=passed.told)
 
     def _binding(self, subject: Subject, level: Level) -> str:
         call = gate.canonical(subject.endpoint, subject.params)
@@ -168,7 +177,7 @@ class Gatekeeper:
         plan = await subject.plan()
         target = self._target(plan)
         if what := gate.drifted(kept, audience=plan.survey.audience, target=target):
-            await self._reject(handle, binding)
+            await self._withdraw(handle)
             return _Changed(plan=plan, what=what)
         if level is Level.OPERATOR:
             return Passage(approval=f"operator {kept.by}", confirmation=handle, binding=binding)
@@ -191,6 +200,13 @@ class Gatekeeper:
         except Unusable:
             return  # spent meanwhile
 
+    async def _withdraw(self, handle: str) -> None:
+        """End a confirmation, also one that somebody approved: the world that it was given for may come back."""
+        try:
+            await self.ledger.withdraw(handle, _SERVER)
+        except Unusable:
+            return  # spent meanwhile, or over
+
     async def _question(self, subject: Subject, binding: str, plan: Plan, *, changed: str = "") -> Question:
         kept = await self._keep(subject, binding, plan)
         asked_again = f"You are asked again because {changed}.\n\n" if changed else ""
@@ -204,7 +220,7 @@ class Gatekeeper:
             "Nothing was sent.",
             next_step="Show the plan to the user. Only if they agree, make the same call again with this "
             f"confirm_token; it is good once, within {CONFIRMATION_SECONDS / 60:.0f} minutes.",
-            details={"confirm_token": kept.handle, "plan": plan.as_json()},
+            details={"confirm_token": kept.handle, "plan": plan.for_agent().as_json()},
         )
 
     async def _keep(self, subject: Subject, binding: str, plan: Plan, *, read: bool = False) -> Confirmation:

@@ -17,7 +17,7 @@ from typing import Any
 
 import anyio
 
-from cio_mcp import arguments, gate, privacy, reconcile, refusals, shaping, wire
+from cio_mcp import arguments, disclosure, gate, privacy, reconcile, refusals, shaping, wire
 from cio_mcp.catalog.controls import Controls
 from cio_mcp.catalog.endpoint import Access, Catalog, Endpoint
 from cio_mcp.catalog.params import Params
@@ -31,7 +31,6 @@ from cio_mcp.ledger import Ending, Intent, Ledger, Outcome, Refusal, Repeated, T
 from cio_mcp.ledger.redaction import redacted
 from cio_mcp.native import Answered
 from cio_mcp.observing import UNOBSERVED, Observer
-from cio_mcp.planning import Plan
 from cio_mcp.policy import Decision, Policy
 from cio_mcp.recollection import Recollection
 from cio_mcp.scrub import one_line
@@ -214,10 +213,8 @@ class Pipeline:
             raise refusal
         endpoint = call.endpoint
         params, controls = arguments.admit(endpoint, given)
-        decision = self.policy.decide(endpoint, params, now=datetime.fromtimestamp(self.now(), UTC))
-        call.intent = replace(call.intent, arguments=redacted(params, self.ledger.digest), rule=decision.rule)
-        if decision.refusal:
-            raise decision.refusal
+        call.intent = replace(call.intent, arguments=redacted(params, self.ledger.digest))
+        decision = self._decided(call, params)
         if endpoint.access is Access.READ:
             return self._shaped(endpoint, params, await self._sent(call, params))
         try:
@@ -225,6 +222,14 @@ class Pipeline:
         except (Refusal, Unrecorded) as refused:
             now, principal = self.now(), call.caller.principal
             raise refusals.refused(endpoint, refused, now=now, principal=principal) from None
+
+    def _decided(self, call: _Call, params: Params) -> Decision:
+        """Return what the policy says of a call now; raises NotPermitted."""
+        decision = self.policy.decide(call.endpoint, params, now=datetime.fromtimestamp(self.now(), UTC))
+        call.intent = replace(call.intent, rule=decision.rule)
+        if decision.refusal:
+            raise decision.refusal
+        return decision
 
     async def _write(
         self, call: _Call, params: Params, controls: Controls, decision: Decision
@@ -235,17 +240,27 @@ class Pipeline:
             raise stop
         why = gate.reasons(endpoint, params, crowd=self.confirm_above)
         write = Write(
-            endpoint=endpoint, params=params, controls=controls, course=call.course, decision=decision, reasons=why
+            endpoint=endpoint,
+            params=params,
+            controls=controls,
+            course=call.course,
+            policy=self.policy,
+            at=datetime.fromtimestamp(self.now(), UTC),
+            decision=decision,
+            reasons=why,
         )
         if controls.dry_run:
             call.planned = True
-            return {"plan": self._as_told(endpoint, await self.clearance.plan(write))}
+            plan = await self.clearance.plan(write)
+            told = {"plan": plan.for_agent().as_json()}
+            return disclosure.masked(told, mask) if (mask := self.policy.mask(endpoint)) else told
         fingerprint = self.ledger.digest("call", self.workspace, gate.canonical(endpoint, params))
         await self._hold_back(call, fingerprint, allow_repeat=bool(controls.allow_repeat))
         passage = await self.clearance.grant(write)
         if isinstance(passage, Question):
             call.planned = True
             return passage
+        self._decided(call, params)  # somebody may have thought until the quiet hours began
         call.intent = replace(
             call.intent,
             fingerprint=fingerprint,
@@ -294,16 +309,11 @@ class Pipeline:
                 error.details.setdefault("operation", call.course.operation)
         await self._conclude(call.intent, call.course, ending, error)
 
-    def _as_told(self, endpoint: Endpoint, plan: Plan) -> dict[str, Any]:
-        """Return a plan as an agent may see it; the person who is asked sees all of it."""
-        mask = self.policy.mask(endpoint)
-        return privacy.masked(plan.as_json(), mask) if mask else plan.as_json()
-
     def _withheld(self, endpoint: Endpoint, error: CioError) -> CioError:
         """Take personal data out of what an error tells of Customer.io."""
         if mask := self.policy.mask(endpoint):
             told = {name: value for name, value in error.details.items() if name in READ_LIVE}
-            error.details |= privacy.masked(told, mask)
+            error.details |= disclosure.masked(told, mask)
         return error
 
     async def _conclude(self, intent: Intent, course: Course, ending: Ending, error: CioError | None = None) -> None:

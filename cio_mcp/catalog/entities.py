@@ -34,6 +34,9 @@ entities = Area("entities", "Change people, objects and their relationships, one
 ITEM_BYTES = 32 * KB - 1
 BATCH_BYTES = 500 * KB - 1
 _ULID_LENGTH = 26
+MOST_DESTRUCTIVE = 50
+"""Items of a batch that delete, suppress or merge. A person who is asked must read whom each of them means: fifty lines
+are a page or two, and at their longest 13 kB of a plan that its agent reads as well."""
 
 Action = Annotated[str, WithJsonSchema({"type": "string", "enum": list(ACTIONS)})]
 
@@ -134,7 +137,8 @@ class ApplyBatch(Params):
     most_people: ClassVar[int] = BATCH_BYTES  # more than fit
 
     batch: Annotated[list[BatchItem], JsonList] = Field(
-        min_length=1, description="Arguments of apply_entity; ≤32 kB each, ≤500 kB in all"
+        min_length=1,
+        description="Arguments of apply_entity; ≤32 kB each, ≤500 kB in all; ≤50 that delete, suppress or merge",
     )
 
     @override
@@ -152,6 +156,17 @@ class ApplyBatch(Params):
     @override
     def people(self) -> int:
         return sum(map(people_of, self.batch))
+
+    @model_validator(mode="after")
+    def _what_it_removes_can_be_read(self) -> Self:
+        count = sum(access_of(item) is Access.DESTRUCTIVE for item in self.batch)
+        if count > MOST_DESTRUCTIVE:
+            raise wrong(
+                "batch",
+                f"has {count:,} items that delete, suppress or merge, more than a person can read before they agree: "
+                f"send them in batches of at most {MOST_DESTRUCTIVE}",
+            )
+        return self
 
 
 def items_of(params: ApplyEntity | ApplyBatch) -> list[dict[str, Any]]:

@@ -16,8 +16,8 @@ CALLS = 100
 SHOWN = 50
 """Of each list that seldom holds more than a few."""
 OUTLINE = frozenset(
-    {"tool", "permission", "does", "asked_because", "workspace", "key", "audience", "of", "undo",
-     "usually_meant_instead", "not_known"}
+    {"tool", "permission", "does", "asked_because", "workspace", "key", "audience", "of", "audience_is",
+     "undo", "usually_meant_instead", "not_known"}
 )  # fmt: skip
 """Members of a plan in this server's own words. The others name people, and whoever has not signed in may be anybody
 on this machine, who could not read the ledger's file."""

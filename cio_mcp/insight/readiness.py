@@ -79,6 +79,11 @@ def _of_audience(survey: Survey) -> Iterator[Concern]:
     count, whole = survey.audience, survey.of
     if count is None:
         yield _warning("How many people it reaches is not known.", "Show the user what is known, or give a filter.")
+    elif survey.combined:
+        yield _warning(
+            f"How many people it reaches is not known; the segments that it names hold {count:,}.",
+            "Have the user look at its audience in Customer.io, or give a filter.",
+        )
     elif not count:
         yield _stop("Its audience is empty now.", "Check the segment or the filter.")
     elif whole and count > whole * CROWD_SHARE:

@@ -41,6 +41,12 @@ class Book:
         self._note(pen, state.value, decided, moment)
         return decided
 
+    def withdraw(self, pen: Pen, handle: str, by: str, moment: Moment) -> Confirmation:
+        """Take back a confirmation that was not spent, and record why it is no longer good; raises NotConfirmed."""
+        withdrawn = confirmations.withdraw(pen.connection, handle, by, moment)
+        self._note(pen, State.REJECTED.value, withdrawn, moment)
+        return withdrawn
+
     def digest(self, *parts: str) -> str:
         """Return a keyed digest of texts, in hexadecimal."""
         return chain.digest(self.keys.digest, *parts)

@@ -50,9 +50,12 @@ def by_handle(connection: Connection, handle: str) -> Confirmation | None:
 
 
 def by_binding(connection: Connection, binding: str, moment: Moment) -> Confirmation | None:
-    """Return the newest of a binding that can still be decided, used or told as rejected."""
-    found = _select(connection, "binding = ? AND state <> 'spent'", binding)
-    return next((_confirmation(row) for row in found if _lives(row, moment)), None)
+    """Return the newest of a binding that can still be decided, used or told as rejected.
+
+    None if the newest was spent: those before it were asked about what was no longer so.
+    """
+    newest = next((row for row in _select(connection, "binding = ?", binding) if _lives(row, moment)), None)
+    return _confirmation(newest) if newest and newest["state"] != State.SPENT else None
 
 
 def for_operator(connection: Connection, moment: Moment) -> list[Confirmation]:
@@ -67,6 +70,13 @@ def decide(connection: Connection, handle: str, state: State, by: str, moment: M
         raise ValueError(f"nobody can decide that a confirmation is {state}")
     _check(_wanted(connection, handle), State.WAITING, moment)
     return _change(connection, handle, state, by)
+
+
+def withdraw(connection: Connection, handle: str, by: str, moment: Moment) -> Confirmation:
+    """Reject one that waits or was approved, because what it was given for is no longer so; raises NotConfirmed."""
+    row = _wanted(connection, handle)
+    _check(row, State.APPROVED if row["state"] == State.APPROVED else State.WAITING, moment)
+    return _change(connection, handle, State.REJECTED, by)
 
 
 def spend(connection: Connection, handle: str, binding: str, moment: Moment) -> Confirmation:

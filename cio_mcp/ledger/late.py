@@ -75,6 +75,10 @@ class LateLedger:
         """Approve or reject a confirmation."""
         return await self.reached().decide(handle, state, by)
 
+    async def withdraw(self, handle: str, by: str) -> Confirmation:
+        """Reject a confirmation that was not spent."""
+        return await self.reached().withdraw(handle, by)
+
     async def stopped(self) -> Stopped | None:
         """Return the stop that is in force: it lies beside the ledger, not in it."""
         return stop.look(self._stop_file)

@@ -189,7 +189,7 @@ class SqliteLedger:
             return confirmations.by_handle(connection, handle)
 
     async def waiting(self, binding: str) -> Confirmation | None:
-        """Return the newest confirmation of a binding that is waiting, approved or rejected, and not expired."""
+        """Return the newest confirmation of a binding that has not expired; None if that one was spent."""
         with self._store.reading() as connection:
             return confirmations.by_binding(connection, binding, self._moment(connection))
 
@@ -197,6 +197,11 @@ class SqliteLedger:
         """Approve or reject a confirmation that is waiting; raises NotConfirmed when it cannot be."""
         with self._writing(durable=True) as pen:
             return self._book.decide(pen, handle, state, by, self._advance(pen.connection))
+
+    async def withdraw(self, handle: str, by: str) -> Confirmation:
+        """Reject a confirmation that is waiting or approved; raises NotConfirmed when it was spent or is over."""
+        with self._writing(durable=True) as pen:
+            return self._book.withdraw(pen, handle, by, self._advance(pen.connection))
 
     async def for_operator(self) -> Sequence[Confirmation]:
         """Return the confirmations that wait for a person to read their plan, the newest first."""

@@ -256,11 +256,15 @@ class Ledger(Protocol):
         ...
 
     async def waiting(self, binding: str) -> Confirmation | None:
-        """Return the newest confirmation of a binding that is waiting, approved or rejected, and not expired."""
+        """Return the newest confirmation of a binding that has not expired; None if that one was spent."""
         ...
 
     async def decide(self, handle: str, state: State, by: str) -> Confirmation:
         """Approve or reject a confirmation that is waiting; raises NotConfirmed when it cannot be."""
+        ...
+
+    async def withdraw(self, handle: str, by: str) -> Confirmation:
+        """Reject a confirmation that is waiting or approved; raises NotConfirmed when it was spent or is over."""
         ...
 
     async def stopped(self) -> Stopped | None:

@@ -1,7 +1,7 @@
-"""What a person must know before a write leaves: what it would touch, read live, and the exact request."""
+"""What a person must know before a write leaves: what it would touch, read live, and the request itself."""
 
 from cio_mcp.planning.inquiry import Look, Survey
-from cio_mcp.planning.plan import Plan, plan
+from cio_mcp.planning.plan import READ_LIVE, Plan, plan
 from cio_mcp.planning.survey import survey
 
-__all__ = ["Look", "Plan", "Survey", "plan", "survey"]
+__all__ = ["READ_LIVE", "Look", "Plan", "Survey", "plan", "survey"]

@@ -55,10 +55,11 @@ async def in_segment(inquiry: Inquiry, segment_id: int) -> int | None:
 
 
 async def of_segments(inquiry: Inquiry, segment_ids: Iterable[int]) -> int | None:
-    """Set the audience of segments as the sum of their people, which counts who is in several more than once.
+    """Return the sum of the people of segments, which counts who is in several more than once.
 
-    The API names the segments, not how they are put together.
+    It is no bound on the audience: the API names the segments, not how they are put together.
     """
+    inquiry.combined = True
     wanted = list(dict.fromkeys(segment_ids))
     counts = {each: await in_segment(inquiry, each) for each in wanted[:MOST_SEGMENTS]}
     inquiry.facts["segments"] = [
@@ -71,8 +72,8 @@ async def of_segments(inquiry: Inquiry, segment_ids: Iterable[int]) -> int | Non
     if len(known) < len(wanted):
         return None
     inquiry.facts["counted_as"] = (
-        "all people of the segments that it names, those in several counted again; the API does not show how the "
-        "segments are combined, nor other conditions"
+        "all people of the segments that it names, those in several counted again; the API shows neither how they are "
+        "combined nor other conditions, so that it may reach others, even everybody"
     )
     return sum(known)
 
@@ -85,3 +86,6 @@ async def in_all(inquiry: Inquiry) -> None:
     inquiry.of = count.people
     if count.more_than:
         inquiry.facts["people_in_all"] = f"more than {count.more_than:,}"
+    if inquiry.combined:
+        everybody = "not known, so that a budget refuses it" if inquiry.of is None else f"{inquiry.of:,}, everybody"
+        inquiry.facts["counts_against_a_budget"] = everybody

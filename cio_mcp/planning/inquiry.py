@@ -33,7 +33,8 @@ MOST_NAMES = 12
 class Survey:
     """What was found out live about what a call would touch; JSON-able.
 
-    `audience` counts the people whom it would reach or touch now, `of` all people there are; None is not known.
+    `audience` counts the people whom it would reach or touch now, `of` all people there are; None is not known. With
+    `combined` it only counts those of the segments that are named: how they are combined, nobody knows.
     `facts` were computed by this server and stand in the order in which a person should read them; `names` are
     (what, text) with texts that others wrote. `target` is canonical JSON of what identifies the thing touched: if it
     differs, another thing would be touched. `unsure` says what could not be looked up, in this server's own words.
@@ -41,10 +42,19 @@ class Survey:
 
     audience: int | None = None
     of: int | None = None
+    combined: bool = False
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     names: tuple[tuple[str, str], ...] = ()
     target: str = "{}"
     unsure: tuple[str, ...] = ()
+
+    @property
+    def at_most(self) -> int | None:
+        """How many people it reaches at most, for budgets; None if that is not known.
+
+        A segment may be named to be left out, or beside a condition on attributes: then anybody may be meant.
+        """
+        return self.of if self.combined else self.audience
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +91,7 @@ class Inquiry:
     def __init__(self, look: Look) -> None:
         self.audience: int | None = None
         self.of: int | None = None
+        self.combined = False
         self.facts: dict[str, Any] = {}
         self.target: dict[str, Any] = {}
         self._look = look
@@ -133,6 +144,7 @@ class Inquiry:
         return Survey(
             audience=self.audience,
             of=self.of,
+            combined=self.combined,
             facts=self.facts,
             names=tuple(self._names),
             target=json.dumps(self.target, sort_keys=True, separators=(",", ":")),

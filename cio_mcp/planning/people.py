@@ -15,6 +15,8 @@ from cio_mcp.planning.inquiry import Inquiry
 
 MOST_ITEMS = 3
 """Items of a batch whose people are looked up."""
+_MEANT = ("type", "action", "identifiers", "primary", "secondary", "device")
+"""Members of an item that say what would be done to whom."""
 _SEGMENTS_NAMED = 3
 _NOBODY = "there is no such person now"
 
@@ -65,6 +67,7 @@ async def entity(params: ApplyEntity | ApplyBatch, inquiry: Inquiry) -> None:
     inquiry.facts["items"] = len(items)
     inquiry.facts["by_action"] = dict(Counter(f"{item['type']} {item['action']}" for item in items))
     inquiry.facts["items_that_cannot_be_undone"] = len(harmful)
+    inquiry.target["items"] = [[item.get(name) for name in _MEANT] for _, item in harmful]
     people = [(place, item) for place, item in harmful if item["type"] == "person"]
     for place, item in people[:MOST_ITEMS]:
         prefix = f"item {place}, " if isinstance(params, ApplyBatch) else ""
@@ -74,7 +77,10 @@ async def entity(params: ApplyEntity | ApplyBatch, inquiry: Inquiry) -> None:
             token = item["device"]["token"] if item["action"] == "delete_device" else None
             await profile(inquiry, f"{prefix}person", by_kind(item["identifiers"]), device=token)
     if len(people) > MOST_ITEMS:
-        inquiry.remark(f"people of the other {len(people) - MOST_ITEMS:,} such items: only the first are looked up.")
+        inquiry.remark(
+            f"people of the other {len(people) - MOST_ITEMS:,} such items: only the first {MOST_ITEMS} are looked up, "
+            "and that others changed goes unseen."
+        )
 
 
 def _touched(items: Iterable[Mapping[str, Any]]) -> Iterator[str]:

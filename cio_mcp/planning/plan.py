@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cio_mcp import wire
@@ -11,15 +11,32 @@ from cio_mcp.catalog.params import In, Params
 from cio_mcp.planning import shown
 from cio_mcp.planning.consequences import Consequence, consequence_of
 from cio_mcp.planning.inquiry import Survey
-from cio_mcp.scrub import one_line, visible
+from cio_mcp.planning.removals import removals
+from cio_mcp.scrub import NAME_CHARACTERS, one_line, visible
 from cio_mcp.shaping import compact
 
 _ESCAPE = re.compile(r"\\u\{[0-9a-f]{1,6}\}")
 _HIDDEN = "hidden characters"
+_COMBINED = "what the segments that it names hold; how they are combined is not known"
+_LEFT_OUT = "What this agent may not read was left out or masked here; a person who is asked is shown it."
 _LINE = 300
 _PATH = 200
 _MOST_MEMBERS = 8
 """Members of the body that the question shows one by one."""
+
+
+READ_LIVE = frozenset({"found_now", "written_by_others"})
+"""Members of a plan that come from reads, masked as these are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A member of a body, as JSON, as a caller gave it; of a list of `count` items all but the last `more`."""
+
+    name: str
+    text: str
+    count: int = 0
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +48,19 @@ class Plan:
     reasons: tuple[str, ...]
     request: Mapping[str, Any]
     """The request as it would leave, its secrets and lengths taken out."""
-    given: tuple[tuple[str, str], ...]
-    """The members of the body, as (name, JSON), as a caller gave them."""
+    given: tuple[Given, ...]
+    """The members of the body."""
+    removes: tuple[str, ...]
+    """What it deletes, suppresses or merges, all of it, as a caller named it."""
+    lists: tuple[shown.Listed, ...]
+    """The members of the body that are lists, and how much of each the request shows."""
     key: str
     workspace: str
     consequence: Consequence
     sends: bool
     survey: Survey
+    told: Survey | None = None
+    """What of it the agent may know, None if all of it."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as an object, facts first and texts of others last."""
@@ -50,16 +73,31 @@ class Plan:
             "key": self.key,
             "audience": self.survey.audience,
             "of": self.survey.of,
+            "audience_is": _COMBINED,
             "undo": self.consequence.undo,
             "usually_meant_instead": list(self.consequence.instead),
             "found_now": self.survey.facts,
             "not_known": list(self.survey.unsure),
+            "removes": list(self.removes),
+            "not_shown": [
+                f"{each.name}: {_rest(each.count - each.shown, each.count)}"
+                for each in self.lists
+                if each.shown < each.count
+            ],
             "request": dict(self.request),
             "written_by_others": [{"what": what, "text": _quoted(text)} for what, text in self.survey.names],
         }
         if not self.consequence.people:
             del told["audience"], told["of"]
+        if not self.survey.combined or self.survey.audience is None:
+            del told["audience_is"]
         return {name: value for name, value in told.items() if value not in ([], {})}
+
+    def for_agent(self) -> "Plan":
+        """Return the plan as far as the agent may know it, which says that there is more."""
+        if self.told is None:
+            return self
+        return replace(self, survey=replace(self.told, unsure=(*self.told.unsure, _LEFT_OUT)), told=None)
 
     def question(self) -> str:
         """Return the text put to a person: what this server computed first, then what others wrote, quoted."""
@@ -77,6 +115,7 @@ class Plan:
         yield f"Can it be undone? {self.consequence.undo}"
         if self.consequence.instead:
             yield f"Usually meant instead: {' '.join(self.consequence.instead)}"
+        yield from _section("Removes, as its caller named it", self.removes)
         yield from _section("Found just now", (f"{_words(name)}: {_said(v)}" for name, v in self.survey.facts.items()))
         yield from _section("Not known", self.survey.unsure)
         yield from _section("Given with the call, as its caller wrote it", self._given())
@@ -88,6 +127,9 @@ class Plan:
         verb = "reach" if self.sends else "touch"
         if count is None:
             return f"Would {verb}: a number of people that is NOT KNOWN"
+        if self.survey.combined:
+            share = f"{count:,}" if whole is None else f"{count:,} of {whole:,}"
+            return f"Would {verb}: a number of people that is NOT KNOWN; the segments that it names hold {share}"
         if count == 0:
             return f"Would {verb}: NOBODY (0 people now)"
         if whole is None:
@@ -102,7 +144,9 @@ class Plan:
         return f"Request: {self.request['method']} {_plain(str(self.request['host']))}{path} ({length})"
 
     def _given(self) -> Iterator[str]:
-        yield from (f"{name}: {_quoted(text)}" for name, text in self.given[:_MOST_MEMBERS])
+        for each in self.given[:_MOST_MEMBERS]:
+            rest = f" and {_rest(each.more, each.count)}" if each.more else ""
+            yield f"{each.name}: {_quoted(each.text)}{rest}"
         if len(self.given) > _MOST_MEMBERS:
             yield f"and {len(self.given) - _MOST_MEMBERS:,} more members"
 
@@ -116,26 +160,34 @@ def plan(
     host: str,
     workspace: str,
     survey: Survey,
+    told: Survey | None = None,
     reasons: Sequence[str],
 ) -> Plan:
-    """Return the plan of a call: `key` is the credential's name, `reasons` say why it is asked about."""
+    """Return the plan of a call: `key` is the credential's name, `reasons` say why it is asked about.
+
+    `told` is what of the survey the agent may know, if not all.
+    """
     sends = endpoint.permission == "send"
-    told = shown.request(endpoint, request, key=key, host=host)
+    leaving = shown.request(endpoint, request, key=key, host=host)
+    lists = {each.name: each for each in leaving.lists}
     return Plan(
         tool=endpoint.name,
         permission=endpoint.permission,
         reasons=tuple(reasons),
-        request=told,
-        given=tuple(_given(endpoint, params, told["body"])),
+        request=leaving.request,
+        given=tuple(_given(endpoint, params, leaving.request["body"], lists)),
+        removes=removals(params),
+        lists=leaving.lists,
         key=key,
         workspace=workspace,
         consequence=consequence_of(endpoint),
         sends=sends,
         survey=survey,
+        told=told,
     )
 
 
-def _given(endpoint: Endpoint, params: Params, body: Any) -> Iterator[tuple[str, str]]:
+def _given(endpoint: Endpoint, params: Params, body: Any, lists: Mapping[str, shown.Listed]) -> Iterator[Given]:
     """Yield the members of a body; names that the caller chose are part of the text, never of our own line."""
     members = body.get(endpoint.wrap, body) if endpoint.wrap and isinstance(body, dict) else body
     if not isinstance(members, dict):
@@ -144,9 +196,27 @@ def _given(endpoint: Endpoint, params: Params, body: Any) -> Iterator[tuple[str,
     sent = {name: info.serialization_alias or name for name, info in fields.items()}
     ours = {sent[name] for name in fields if endpoint.locations[name] is not In.SPREAD}
     for name, value in members.items():
-        # Quotation marks would all be escaped; the exact JSON stands in the request.
-        text = value if isinstance(value, str) else compact(value).replace('"', "'")
-        yield (name, text) if name in ours else ("another member", f"{name} = {text}")
+        if name in ours and name in lists and lists[name].shown:
+            yield _listed(value, lists[name])
+        else:
+            text = value if isinstance(value, str) else _spelt(value)
+            yield Given(name=name, text=text) if name in ours else Given(name="another member", text=f"{name} = {text}")
+
+
+def _listed(value: list[Any], found: shown.Listed) -> Given:
+    """Return the beginning of a list of which all items can be read, or of its first item what can be."""
+    items = value[: found.shown]
+    kept = max(1, *(n for n in range(len(items) + 1) if len(_spelt(items[:n])) <= NAME_CHARACTERS))
+    return Given(name=found.name, text=_spelt(items[:kept]), count=found.count, more=found.count - kept)
+
+
+def _spelt(value: Any) -> str:
+    # Quotation marks would all be escaped; in the request they stand as they are.
+    return compact(value).replace('"', "'")
+
+
+def _rest(more: int, count: int) -> str:
+    return f"{more:,} more of {count:,}, which are not shown and which a confirmation binds as well"
 
 
 def _section(title: str, lines: Iterator[str] | Sequence[str]) -> Iterator[str]:

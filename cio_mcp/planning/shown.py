@@ -1,9 +1,9 @@
-"""Pure: a request as a person may read it: exact, but without secrets, and no longer than can be read."""
+"""Pure: a request as a person may read it: without secrets, no longer than can be read, and with what that left out."""
 
 import json
 import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +32,23 @@ class _Room:
     levels: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A list in a body: how many items it has, and how many of them are shown."""
+
+    name: str
+    count: int
+    shown: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A request as it is shown, and the lists in its body."""
+
+    request: dict[str, Any]
+    lists: tuple[Listed, ...] = ()
+
+
 # From generous to tight: the first in which the whole body fits is taken.
 _ROOMS = (
     _Room(text=240, items=10, members=40, levels=8),
@@ -42,7 +59,7 @@ _ROOMS = (
 )
 
 
-def request(endpoint: Endpoint, built: Request, *, key: str, host: str) -> dict[str, Any]:
+def request(endpoint: Endpoint, built: Request, *, key: str, host: str) -> Shown:
     """Return a request as it would leave: method, host, path, headers without secrets, body, bytes of the body."""
     headers = {"Authorization": f"{'Basic' if endpoint.key is Key.TRACK else 'Bearer'} {REDACTED}"}
     if key == "service_account":
@@ -50,24 +67,34 @@ def request(endpoint: Endpoint, built: Request, *, key: str, host: str) -> dict[
     if built.body is not None:
         headers["Content-Type"] = "application/json"
     told = {"method": built.method, "host": host, "path": built.target, "headers": headers}
-    return told | {"body": body(endpoint, built), "bytes": len(built.body or b"")}
-
-
-def body(endpoint: Endpoint, built: Request) -> Any:
-    """Return a body with long texts and lists shortened, files by their size, addresses without their secrets."""
     if not built.body:
-        return None
+        return Shown(request=told | {"body": None, "bytes": 0})
     members = json.loads(built.body)
+    body, room = _fitted(endpoint, members)
+    lists = tuple(_lists(endpoint, members, body, room))
+    return Shown(request=told | {"body": body, "bytes": len(built.body)}, lists=lists)
+
+
+def _fitted(endpoint: Endpoint, members: dict[str, Any]) -> tuple[dict[str, Any], _Room]:
+    """Return a body with long texts and lists shortened, files by their size, addresses without their secrets."""
     # Only the tool's own arguments: an attribute may have any name.
     own = {name: value for name, value in members.items() if name in endpoint.params.model_fields}
     whole = members | {name: _files(own[name]) for name in own if name == "attachments"}
     addresses = {name: address(own[name], whole_path=False) for name in own if name in _CAPABILITIES}
-    shown: dict[str, Any] = {}
-    for room in _ROOMS:
+    for room in _ROOMS[:-1]:
         shown = _members(whole, room) | addresses
         if size(shown) <= BODY_BYTES:
-            break
-    return shown
+            return shown, room
+    return _members(whole, _ROOMS[-1]) | addresses, _ROOMS[-1]
+
+
+def _lists(endpoint: Endpoint, members: dict[str, Any], body: dict[str, Any], room: _Room) -> Iterator[Listed]:
+    """Yield the lists among the members of a body; those of a wrapped one lie a level deeper."""
+    whole, told = (each[endpoint.wrap] if endpoint.wrap else each for each in (members, body))
+    for name, value in whole.items():
+        if isinstance(value, list):
+            is_listed = isinstance(told, dict) and isinstance(told.get(name), list)
+            yield Listed(name=name, count=len(value), shown=min(len(value), room.items) if is_listed else 0)
 
 
 def _files(files: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Error, ViewportSize
 
+from cio_mcp.catalog.entities import MOST_DESTRUCTIVE
 from tests.apps import answers
 from tests.apps.answers import HOSTILE, LONG, TURNED, answer
 from tests.apps.viewing import NARROW, WIDE, Host, Scheme, View, host
@@ -31,6 +32,7 @@ SCENES: dict[str, dict[str, Any]] = {
     "timeline-bad": {**WAIT, "result": answer(answers.timeline(bad=True) | NOT_REACHED)},
     "plan": {**TRIGGER, "result": answers.asked()},
     "plan-only": {**TRIGGER, "result": answer({"plan": answers.plan(audience=None)})},
+    "plan-segments": {**TRIGGER, "result": answer({"plan": answers.plan(audience_is="what its segments hold")})},
     "plan-done": {**TRIGGER, "result": answer({"id": 12})},
     "plan-waits": {**TRIGGER, "result": answer({"error": APPROVAL}, is_error=True)},
     "failed": {**BROADCAST, "result": answer({"error": APPROVAL | {"code": "not_found"}}, is_error=True)},
@@ -126,6 +128,23 @@ def test_metrics_of_a_real_answer_are_drawn_and_their_series_can_be_switched(hos
         view.find("summary").click()
         view.has("tbody tr", 30)
         assert view.complaints == []
+
+
+def test_a_plan_leaves_out_nobody_whom_a_batch_may_remove(host: Host) -> None:
+    lines = [f'item {place}: suppress person id "person-{place}"' for place in range(MOST_DESTRUCTIVE)]
+    left_out = "batch: 49 more of 50, which are not shown and which a confirmation binds as well"
+    with host.viewing() as view:
+        view.show({**TRIGGER, "result": answer({"plan": answers.plan(removes=lines, not_shown=[left_out])})})
+        view.has("h1", 1)
+        assert [line for line in (*lines, left_out) if line not in view.text] == []
+
+
+def test_what_named_segments_hold_is_not_drawn_as_the_audience(host: Host) -> None:
+    with host.viewing() as view:
+        view.show({**TRIGGER, "result": answer({"plan": answers.plan(audience_is="what its segments hold")})})
+        view.has("h1", 1)
+        assert "Would reach" not in view.text
+        assert "Whom it would reach is not known" in view.text
 
 
 def test_another_period_is_asked_for_by_the_document_and_answered_by_the_server(host: Host) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,3 +44,16 @@ def open_rig(sandbox: RunningSandbox) -> Open:
         return rigged(settings_of(sandbox.url, **(GUARDED | variables)), **given)
 
     return make
+
+
+@pytest.fixture
+def granted(tmp_path: Path) -> Callable[[str], str]:
+    """Write a grants file; return its path."""
+
+    def written(text: str) -> str:
+        path = tmp_path / "grants.toml"
+        path.write_text(text)
+        path.chmod(0o600)
+        return str(path)
+
+    return written

@@ -183,6 +183,40 @@ async def test_what_was_declined_cannot_be_accepted_later(open_rig: Open, sandbo
     assert writes(sandbox) == []
 
 
+# -- whom a batch removes ---------------------------------------------------------------------------------
+
+ERASED = [*(f"person-{number}" for number in range(12)), "ada@example.com", "bob-2"]
+ERASING = {
+    "batch": [
+        {"type": "person", "action": "suppress", "identifiers": {"email" if "@" in who else "id": who}}
+        for who in ERASED
+    ]
+}
+
+
+@both_eras
+async def test_whoever_is_asked_reads_everybody_whom_a_batch_erases(open_rig: Open, mode: str) -> None:
+    somebody = Somebody(answer=ANSWERS["declined"])
+    async with open_rig(mode=mode, asks=somebody) as rig:
+        await rig.call("apply_batch", ERASING)
+    assert [who for who in ERASED if f'"{who}"' not in somebody.questions[0]] == []
+
+
+async def test_the_plan_of_a_token_names_everybody_whom_a_batch_erases(open_rig: Open) -> None:
+    async with open_rig() as rig:
+        plan = (await rig.call("apply_batch", ERASING)).error["plan"]
+    assert [who for who in ERASED if f'"{who}"' not in " ".join(plan["removes"])] == []
+
+
+async def test_more_than_can_be_read_is_asked_of_nobody(open_rig: Open, sandbox: RunningSandbox) -> None:
+    somebody = Somebody()
+    async with open_rig(asks=somebody) as rig:
+        called = await rig.call("apply_batch", {"batch": ERASING["batch"] * 4})
+    assert called.code == "invalid_arguments"
+    assert "in batches of at most 50" in called.error["message"]
+    assert (somebody.questions, writes(sandbox)) == ([], [])
+
+
 # -- what changes while somebody thinks ------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from cio_mcp.cli.wiring import workspace
 from cio_mcp.sandbox import RunningSandbox
 from cio_mcp.server import build_server
 from tests.confirm.people import Somebody
-from tests.confirm.test_confirm_clients import writes
+from tests.confirm.test_confirm_clients import ERASED, ERASING, writes
 from tests.faults.rig import settings_of
 
 pytestmark = pytest.mark.anyio
@@ -79,6 +79,13 @@ async def test_a_call_waits_for_approval_and_passes_once(sandbox: RunningSandbox
     assert len(writes(sandbox)) == 1
 
 
+async def test_the_operator_reads_everybody_whom_a_batch_erases(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    async with served(sandbox, tmp_path / "l.sqlite3", CIO_MCP_TIME_BUDGET="2") as house:
+        await house.call("apply_batch", ERASING)
+        pending = await house.command("pending")
+    assert [who for who in ERASED if who not in pending] == []
+
+
 async def test_a_waiting_call_goes_on_when_it_is_approved(sandbox: RunningSandbox, tmp_path: Path) -> None:
     results: list[dict[str, Any]] = []
     async with served(sandbox, tmp_path / "l.sqlite3", CIO_MCP_TIME_BUDGET="40") as house:
@@ -115,6 +122,28 @@ async def test_without_a_terminal_nothing_is_approved_by_accident(sandbox: Runni
         assert "no such operation" in await house.command("approve", "01J0000000000000000000000", "--yes", code=1)
         assert (await house.call(*DELETE))["error"]["code"] == "approval_needed"
     assert writes(sandbox) == []
+
+
+async def test_an_approval_ends_when_the_audience_is_another_and_does_not_come_back_with_it(
+    sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    filtered = {"broadcast_id": 10, "recipients": {"attribute": {"field": "id", "operator": "exists"}}}
+    world, late = sandbox.app.state.world, [f"late-{number}" for number in range(9)]
+    async with served(sandbox, tmp_path / "l.sqlite3", CIO_MCP_TIME_BUDGET="4") as house:
+        first = (await house.call("trigger_broadcast", filtered))["error"]["operation"]
+        await house.command("approve", first, "--yes")
+        for name in late:
+            world.people.add({"id": name}, 1_700_000_000)
+        grown = await house.call("trigger_broadcast", filtered)
+        assert "because the audience was" in grown["error"]["message"]
+        await house.command("approve", grown["error"]["operation"], "--yes")
+        assert "error" not in await house.call("trigger_broadcast", filtered)
+        for name in late:
+            world.people.remove(world.people.find("id", name))
+        again = await house.call("trigger_broadcast", filtered | {"allow_repeat": True})
+    assert again["error"]["code"] == "approval_needed", "what the operator approved at first was replaced"
+    assert again["error"]["operation"] not in (first, grown["error"]["operation"])
+    assert len(writes(sandbox)) == 1
 
 
 async def test_no_token_and_no_other_answer_replaces_the_operator(sandbox: RunningSandbox, tmp_path: Path) -> None:

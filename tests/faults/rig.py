@@ -131,11 +131,13 @@ async def rigged(
     breakers: Breakers | None = None,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     asks: ElicitationFnT | None = None,
+    now: Callable[[], float] | None = None,
 ) -> AsyncIterator[Rig]:
     """Connect a client to our server; retries follow without a delay of chance, or as `sleep` says.
 
     No host is left alone, whatever its failures, unless `breakers` are given: what follows a fault is under test.
-    `asks` puts the server's questions to somebody; without it the client says that it cannot ask.
+    `asks` puts the server's questions to somebody; without it the client says that it cannot ask. `now` is the time by
+    which the policy decides, if it is not the real one.
     """
     record = ledger or MemoryLedger()
     async with workspace(settings, record) as made:
@@ -147,7 +149,8 @@ async def rigged(
             attempt_seconds=attempt_seconds,
         )
         exchange = replace(made.exchange, delivery=delivery)
-        pipeline = replace(made, exchange=exchange, clearance=replace(made.clearance, exchange=exchange))
+        clearance = replace(made.clearance, exchange=exchange)
+        pipeline = replace(made, exchange=exchange, clearance=clearance, now=now or made.now)
         async with Client(build_server(pipeline), mode=mode, elicitation_callback=asks) as client:
             yield Rig(client=client, pipeline=pipeline, ledger=record)
 

@@ -44,6 +44,7 @@ def test_what_would_be_refused_or_reach_nobody_stops_it(change: dict[str, Any], 
     [
         ({"survey": Survey()}, "not known"),
         ({"survey": Survey(audience=51, of=100)}, "51 of all 100"),
+        ({"survey": Survey(audience=0, of=100, combined=True)}, "the segments that it names hold 0"),
         ({"actions": [ACTION | {"sending_state": "draft"}]}, "Message 7 is not sent automatically (draft)"),
         ({"actions": [ACTION | {"subject": ""}]}, "Message 7 has no subject"),
         ({"actions": [ACTION | {"body": ""}]}, "Message 7 has no content"),

@@ -112,6 +112,41 @@ async def test_a_decision_is_made_once(ledger: Ledger, clock: Clock, first: Stat
             await ledger.decide("handle-1", state, "operator other")
 
 
+@pytest.mark.parametrize("state", [State.WAITING, State.APPROVED])
+async def test_what_was_withdrawn_lets_nothing_pass_even_if_it_was_approved(
+    ledger: Ledger, clock: Clock, office: Office, state: State
+) -> None:
+    await ledger.ask(confirmation(clock, plan=PLAN))
+    if state is State.APPROVED:
+        await ledger.decide("handle-1", State.APPROVED, "operator root")
+    withdrawn = await ledger.withdraw("handle-1", "server")
+    assert (withdrawn.state, withdrawn.by, withdrawn.plan) == (State.REJECTED, "server", None)
+    with pytest.raises(NotConfirmed, match="was rejected"):
+        await ledger.begin(Calls().intent(), USE)
+    with pytest.raises(NotConfirmed, match="was rejected"):
+        await ledger.withdraw("handle-1", "server")
+    assert (await kinds(office))[-1] == "rejected"
+
+
+async def test_what_was_spent_or_is_over_cannot_be_withdrawn(ledger: Ledger, clock: Clock) -> None:
+    await approved(ledger, clock)
+    await ledger.begin(Calls().intent(), USE)
+    with pytest.raises(NotConfirmed, match="was used already"):
+        await ledger.withdraw("handle-1", "server")
+    await ledger.ask(confirmation(clock, handle="handle-2"))
+    clock.run(600)
+    with pytest.raises(NotConfirmed, match="has expired"):
+        await ledger.withdraw("handle-2", "server")
+
+
+async def test_once_the_newest_of_a_binding_was_spent_no_older_one_waits(ledger: Ledger, clock: Clock) -> None:
+    for handle in ("old", "handle-1"):
+        await ledger.ask(confirmation(clock, handle=handle))
+        await ledger.decide(handle, State.APPROVED, "operator root")
+    await ledger.begin(Calls().intent(), USE)
+    assert await ledger.waiting("binding-1") is None
+
+
 async def test_nothing_but_a_decision_can_be_decided(ledger: Ledger, clock: Clock) -> None:
     await ledger.ask(confirmation(clock))
     for state in (State.WAITING, State.SPENT):

@@ -122,7 +122,19 @@ async def test_a_batch_is_counted_and_its_first_deletions_looked_up(survey_of: S
     assert found.facts["items_that_cannot_be_undone"] == 6
     looked_up = [name for name in found.facts if name.startswith("item ")]
     assert looked_up == ["item 1, person", "item 2, person", "item 3, person"]
-    assert found.unsure == ("People of the other 2 such items: only the first are looked up.",)
+    assert found.unsure == (
+        "People of the other 2 such items: only the first 3 are looked up, and that others changed goes unseen.",
+    )
+
+
+async def test_everybody_whom_a_batch_removes_is_part_of_its_target(survey_of: SurveyOf) -> None:
+    def batch(last: str) -> list[dict[str, object]]:
+        return [
+            {"type": "person", "action": "suppress", "identifiers": {"id": who}} for who in ("1", "2", "3", "4", last)
+        ]
+
+    one, again, other = [await survey_of("apply_batch", batch=batch(last)) for last in ("5", "5", "6")]
+    assert one.target == again.target != other.target
 
 
 async def test_people_whom_an_object_is_related_to_are_counted(survey_of: SurveyOf) -> None:

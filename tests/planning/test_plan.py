@@ -1,4 +1,4 @@
-"""What a plan says: the exact request without its secrets, facts first, and what others wrote quoted and last."""
+"""What a plan says: the request without its secrets, facts first, and what others wrote quoted and last."""
 
 import base64
 import json
@@ -186,6 +186,17 @@ def test_how_many_people_it_reaches_stands_right_below_what_it_does(
 ) -> None:
     plan = plan_with("send_newsletter", Survey(audience=audience, of=of), newsletter_id=1)
     assert plan.question().splitlines()[1] == line
+
+
+@pytest.mark.parametrize(
+    ("audience", "of", "share"),
+    [(142, 1_203, "142 of 1,203"), (0, 29, "0 of 29"), (29, 29, "29 of 29"), (5, None, "5")],
+)
+def test_what_named_segments_hold_is_not_said_to_be_whom_it_reaches(audience: int, of: int | None, share: str) -> None:
+    plan = plan_with("send_newsletter", Survey(audience=audience, of=of, combined=True), newsletter_id=1)
+    line = plan.question().splitlines()[1]
+    assert line == f"Would reach: a number of people that is NOT KNOWN; the segments that it names hold {share}"
+    assert "how they are combined is not known" in plan.as_json()["audience_is"]
 
 
 def test_what_touches_no_person_says_nothing_of_people() -> None:

@@ -32,7 +32,7 @@ def people(count: int) -> Any:
 
 async def test_a_filter_of_one_segment_is_counted_at_once(survey_of: SurveyOf, world: World) -> None:
     found = await survey_of("trigger_broadcast", broadcast_id=10, recipients={"segment": {"id": 2}})
-    assert found.audience == len(world.segments.by_id[2].members)
+    assert found.audience == found.at_most == len(world.segments.by_id[2].members)
     assert found.of == len(list(world.people))
     assert found.facts["broadcast"].startswith("10, running")
     assert ("broadcast", "Price change") in found.names
@@ -133,8 +133,20 @@ async def test_an_audience_that_the_broadcast_shows_is_counted() -> None:
         search_people=people(1_203),
     )
     found = await surveyed(looks, "trigger_broadcast", broadcast_id=10)
-    assert (found.audience, found.of) == (142, 1_203)
+    assert (found.audience, found.of, found.at_most) == (142, 1_203, 1_203)
     assert "counted again" in found.facts["counted_as"]
+    assert found.facts["counts_against_a_budget"] == "1,203, everybody"
+
+
+async def test_how_many_an_audience_of_segments_reaches_at_most_is_not_known_of_very_many() -> None:
+    looks = Scripted(
+        get_newsletter={"newsletter": NEWSLETTER | {"recipient_segment_ids": [2]}},
+        count_segment_people={"count": 5},
+        search_people=people(5_000),
+    )
+    found = await surveyed(looks, "send_newsletter", newsletter_id=1)
+    assert (found.audience, found.of, found.at_most) == (5, None, None)
+    assert found.facts["counts_against_a_budget"] == "not known, so that a budget refuses it"
 
 
 async def test_a_file_of_recipients_shows_its_host_alone(survey_of: SurveyOf) -> None:

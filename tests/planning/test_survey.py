@@ -7,6 +7,7 @@ import pytest
 
 from cio_mcp import arguments
 from cio_mcp.catalog import CATALOG
+from cio_mcp.catalog.entities import MOST_DESTRUCTIVE
 from cio_mcp.errors import (
     BadCredential,
     CioError,
@@ -64,7 +65,7 @@ async def test_reads_are_bounded_and_the_bound_is_told() -> None:
 async def test_the_worst_batch_stays_within_the_bound() -> None:
     merges = [
         {"type": "person", "action": "merge", "primary": {"id": f"a{n}"}, "secondary": {"id": f"b{n}"}}
-        for n in range(100)
+        for n in range(MOST_DESTRUCTIVE)
     ]
     looks = Scripted(
         get_person_attributes=lambda asked: {"customer": {"identifiers": {"id": asked["customer_id"]}}},
@@ -73,7 +74,7 @@ async def test_the_worst_batch_stays_within_the_bound() -> None:
     )
     found = await surveyed(looks, "apply_batch", batch=merges)
     assert len(looks.calls) == 18
-    assert found.audience == 200
+    assert found.audience == 2 * MOST_DESTRUCTIVE
     assert len(found.names) <= MOST_NAMES
 
 

@@ -4,6 +4,7 @@ const TONES = { destructive: "bad", send: "warn", write: "" };
 const SHIELD = "M12 3l7 3v5c0 4.5-3 8-7 10-4-2-7-5.5-7-10V6z";
 const TICK = "M5 12.5l4.5 4.5L19 7.5";
 const MOST = 40;
+const MOST_REMOVED = 50; // as many as a batch may hold: nobody is left out
 
 function drawPlan(told, result) {
   if (isObject(told.plan)) return card(told.plan, ["Only a plan was asked for. Nothing has been sent.", ""], null);
@@ -33,11 +34,13 @@ function card(plan, [said, tone], footer) {
     state(said, tone, SHIELD),
     make("header", {}, make("h1", { class: "does" }, plain(plan.does ?? "What this does is not known.", 400)), naming(plan)),
     make("div", { class: "facts" }, reach(plan), undo(plan)),
+    part("Removes", bullets(plan.removes, MOST_REMOVED, 1_200)),
     part("Asked because", bullets(plan.asked_because)),
     part("Usually meant instead", bullets(plan.usually_meant_instead)),
     part("Found just now", isObject(plan.found_now) ? described(facts(plan.found_now)) : null),
     part("Not known", bullets(plan.not_known)),
-    part("The exact request", isObject(plan.request) ? request(plan.request) : null),
+    part("Not shown here", bullets(plan.not_shown)),
+    part("The request", isObject(plan.request) ? request(plan.request) : null),
     others(plan.written_by_others),
     footer,
   ].filter(Boolean);
@@ -58,14 +61,16 @@ function naming({ tool, permission, workspace, key }) {
 /** How many people it would reach or touch; not mentioned where it touches none. */
 function reach(plan) {
   if (!("audience" in plan)) return null;
-  const verb = plan.permission === "send" ? "Would reach" : "Would touch";
+  const combined = "audience_is" in plan;
+  const verb = combined ? "The segments that it names hold" : plan.permission === "send" ? "Would reach" : "Would touch";
   const { audience, of } = plan;
   const count = numbers();
   const known = Number.isFinite(audience);
-  const everybody = known && Number.isFinite(of) && audience >= of && of > 1;
+  const everybody = known && !combined && Number.isFinite(of) && audience >= of && of > 1;
   const number = !known ? "Not known" : audience === 0 ? "Nobody" : count.format(audience);
   const unit = !known ? "how many people" : audience === 0 ? "0 people now" : Number.isFinite(of) ? `of ${count.format(of)} people${everybody ? ": everybody there is" : ""}` : audience === 1 ? "person" : "people";
-  return make("div", { class: "reach", "data-tone": !known || everybody ? "bad" : "" }, make("h2", {}, verb), make("strong", {}, number), make("span", { class: "quiet" }, unit));
+  return make("div", { class: "reach", "data-tone": !known || combined || everybody ? "bad" : "" }, make("h2", {}, verb), make("strong", {}, number), make("span", { class: "quiet" }, unit),
+    combined ? make("span", {}, "Whom it would reach is not known: how they are combined does not show.") : null);
 }
 
 function undo({ undo: told }) {
@@ -79,9 +84,9 @@ function part(title, content) {
   return content ? make("section", { class: "part" }, make("h2", {}, title), content) : null;
 }
 
-function bullets(given) {
-  const lines = list(given).slice(0, MOST);
-  return lines.length ? make("ul", { class: "bullets" }, lines.map((line) => make("li", {}, theirs(line, 400)))) : null;
+function bullets(given, most = MOST, characters = 400) {
+  const lines = list(given).slice(0, most);
+  return lines.length ? make("ul", { class: "bullets" }, lines.map((line) => make("li", {}, theirs(line, characters)))) : null;
 }
 
 function facts(found, depth = 0) {

@@ -11,7 +11,7 @@ const PLAN = {
   key: "Key", asked_because: "Asked because", undo: "Can it be undone?",
   usually_meant_instead: "Usually meant instead", found_now: "Found just now", not_known: "Not known",
 };
-const SHOWN_ELSEWHERE = new Set(["tool", "permission", "workspace", "does", "audience", "of", "request", "written_by_others"]);
+const SHOWN_ELSEWHERE = new Set(["tool", "permission", "workspace", "does", "audience", "of", "audience_is", "request", "written_by_others"]);
 const CALL = {
   operation: "Operation", principal: "Agent", workspace: "Workspace", caller: "Client says it is", rule: "Rule", approval: "Confirmed by",
   by: "Decided by", arguments: "Arguments, redacted", recipients: "Recipients", credential: "Key", status: "HTTP status",
@@ -157,6 +157,7 @@ function reach(plan, audience) {
   if (!("audience" in plan)) return "";
   const does = plan.permission === "send" ? "Would reach" : "Would touch";
   if (audience === null || audience === undefined) return `${does} a number of people that is NOT KNOWN.`;
+  if (plan.audience_is) return `${does} a number of people that is NOT KNOWN; the segments that it names hold ${number(audience)}${plan.of ? ` of ${number(plan.of)}` : ""}.`;
   if (audience === 0) return `${does} nobody now.`;
   const everybody = plan.of && audience >= plan.of && audience > 1 ? ", everybody there is" : "";
   return `${does} ${plan.of ? `${number(audience)} of ${number(plan.of)} people` : plural(audience, "person", "people")}${everybody}.`;

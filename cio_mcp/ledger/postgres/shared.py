@@ -137,6 +137,14 @@ class PostgresLedger:
 
         return await self._writing(work, durable=True)
 
+    async def withdraw(self, handle: str, by: str) -> Confirmation:
+        """Reject a confirmation that is waiting or approved; raises NotConfirmed when it was spent or is over."""
+
+        def work(pen: Pen, standing: Standing) -> Confirmation:
+            return self._book.withdraw(pen, handle, by, standing.moment)
+
+        return await self._writing(work, durable=True)
+
     async def remark(self, kind: str, members: Mapping[str, Any]) -> None:
         """Record something that is no call, such as a stop; `kind` names it."""
         await self._writing(lambda pen, standing: entries.append(pen, standing.moment.now, kind, members))
@@ -176,7 +184,7 @@ class PostgresLedger:
         return await self._reading(lambda session: confirmations.by_handle(session, handle))
 
     async def waiting(self, binding: str) -> Confirmation | None:
-        """Return the newest confirmation of a binding that is waiting, approved or rejected, and not expired."""
+        """Return the newest confirmation of a binding that has not expired; None if that one was spent."""
 
         def work(session: Session) -> Confirmation | None:
             return confirmations.by_binding(session, binding, tables.standing(session).moment)
