@@ -1,7 +1,7 @@
 """One call, from arguments to record; it knows no MCP.
 
 ```text
-validate -> policy -> stopped? -> (plan) -> confirm -> record intent -> credential -> limiter -> HTTP -> reply
+validate -> policy -> (plan) -> stopped? -> confirm -> record intent -> credential -> limiter -> HTTP -> reply
          -> shape -> record outcome
 ```
 
@@ -236,8 +236,6 @@ class Pipeline:
     ) -> dict[str, Any] | Question:
         endpoint = call.endpoint
         wire.build(endpoint, params)  # what is too large is refused before anybody is asked
-        if stop := await self.ledger.stopped():
-            raise stop
         why = gate.reasons(endpoint, params, crowd=self.confirm_above)
         write = Write(
             endpoint=endpoint,
@@ -254,6 +252,8 @@ class Pipeline:
             plan = await self.clearance.plan(write)
             told = {"plan": plan.for_agent().as_json()}
             return disclosure.masked(told, mask) if (mask := self.policy.mask(endpoint)) else told
+        if stop := await self.ledger.stopped():
+            raise stop
         fingerprint = self.ledger.digest("call", self.workspace, gate.canonical(endpoint, params))
         await self._hold_back(call, fingerprint, allow_repeat=bool(controls.allow_repeat))
         passage = await self.clearance.grant(write)

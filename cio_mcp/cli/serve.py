@@ -38,6 +38,8 @@ async def _stdio(settings: Settings) -> int:
     ):
         watch.budgets.update(served.budgets)
         _warn(settings, served.credentials)
+        if settings.auth:
+            say("cio-mcp: --auth is for --http: over stdio nobody is asked who they are")
         if sys.stdin is not None and sys.stdin.isatty():
             say("cio-mcp: serving MCP over stdio and waiting for a client; Ctrl-C ends it, `cio-mcp --help` tells more")
         server = server_of(served.face, watch.observer)
