@@ -11,10 +11,11 @@ import anyio
 
 from cio_mcp.catalog import CATALOG
 from cio_mcp.cli.checked import log_to_stderr, policy_of, settings_of
-from cio_mcp.cli.inspection import limits_found, record_found
+from cio_mcp.cli.inspection import limits_found, login_found, record_found
 from cio_mcp.cli.team import sites_of
-from cio_mcp.cli.wiring import wired
+from cio_mcp.cli.wiring import Site, wired
 from cio_mcp.diagnosis import Diagnosis, Finding, State
+from cio_mcp.remedies import Source
 from cio_mcp.settings import Settings, flags_given, strangers, with_login
 
 MARKS = {State.GOOD: "ok  ", State.NOTE: "note", State.BAD: "BAD "}
@@ -35,11 +36,18 @@ def run(arguments: argparse.Namespace) -> int:
     return int(wrong)
 
 
+def _source(site: Site, settings: Settings) -> Source:
+    return Source.file(site.named) if site.named else Source.of(settings)
+
+
 async def _diagnosed(settings: Settings) -> list[Finding]:
     findings: list[Finding] = []
     for site in sites_of(settings):
         async with wired(site.settings) as wiring:
-            found = await Diagnosis(settings=wiring.settings, gateway=wiring.gateway, now=time.time).run()
+            diagnosis = Diagnosis(
+                settings=wiring.settings, gateway=wiring.gateway, now=time.time, source=_source(site, wiring.settings)
+            )
+            found = await diagnosis.run()
         place = f"{site.name}, " if settings.workspaces else ""
         findings += [replace(finding, subject=place + finding.subject) for finding in found]
     findings += [finding async for finding in record_found(settings)]
@@ -48,22 +56,21 @@ async def _diagnosed(settings: Settings) -> list[Finding]:
         text = "the sandbox answered, not Customer.io: your own keys were not looked at"
         remedy = "run doctor without --sandbox, and with CIO_MCP_SANDBOX unset"
         findings.append(Finding(subject="Sandbox", state=State.NOTE, text=text, remedy=remedy))
-    if settings.credential_places:
-        place = next(iter(settings.credential_places.values())).place
-        text = f"the keys are those that `cio-mcp login` stored ({place}); keys in the environment would go before them"
-        findings.append(Finding(subject="Login", state=State.NOTE, text=text))
+    findings += login_found(settings, os.environ)
     for name, meant in strangers(os.environ).items():
         text = f"{name} is no setting of this server (did you mean {meant}?)"
         findings.append(Finding(subject="Environment", state=State.NOTE, text=text))
     return findings
 
 
-def _verdict(findings: list[Finding], *, wrong: bool) -> str:
+def _verdict(findings: list[Finding], *, wrong: bool, workspaces: bool) -> str:
     if not wrong:
         return "All is well."
     if any(finding.state is State.BAD for finding in findings):
         return "Something is wrong: see the lines marked BAD."
-    return "No credential is set: set at least one, or try --sandbox."
+    if workspaces:
+        return "No credential is set: name at least one in the file of workspaces, or try --sandbox."
+    return "No credential is set: run `cio-mcp login`, set at least one, or try --sandbox."
 
 
 def _page(settings: Settings, findings: list[Finding], *, wrong: bool) -> str:
@@ -77,5 +84,5 @@ def _page(settings: Settings, findings: list[Finding], *, wrong: bool) -> str:
     lines.append(f"{MARKS[State.NOTE]} Tools: {served} of {len(CATALOG)} served with these settings")
     limits = ", ".join(f"{bucket} {rate}" for bucket, rate in settings.rates.items())
     lines.append(f"{MARKS[State.NOTE]} Limits: {limits}")
-    lines.append(_verdict(findings, wrong=wrong))
+    lines.append(_verdict(findings, wrong=wrong, workspaces=settings.workspaces is not None))
     return "\n".join(lines) + "\n"

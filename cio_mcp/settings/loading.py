@@ -10,6 +10,7 @@ from typing import Any
 from cio_mcp.catalog import Bucket
 from cio_mcp.gate import Mode
 from cio_mcp.limiter import Rate
+from cio_mcp.login.kept import NAMES
 from cio_mcp.policy import Grant
 from cio_mcp.policy.addresses import Recipients
 from cio_mcp.policy.grants_file import GrantsFile
@@ -189,6 +190,12 @@ def settings_at(settings: Settings, texts: Mapping[str, str], place: str) -> Set
 def source_of(option: Option, flags: Mapping[str, str]) -> str:
     """Return the flag or the variable that an option's value comes from, as an operator would name it."""
     return option.flag if option.flag and option.name in flags else option.env
+
+
+def keys_named(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that hold keys, or name files that do: any of them goes before all that are stored."""
+    names = [name for option in OPTIONS if option.name in NAMES for name in (option.env, _file_of(option))]
+    return [name for name in names if _set(environ.get(name))]
 
 
 def strangers(environ: Mapping[str, str]) -> dict[str, str]:

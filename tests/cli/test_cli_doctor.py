@@ -58,7 +58,9 @@ def test_without_keys_it_says_so_and_fails() -> None:
     told = run("doctor")
     assert (told.code, told.err) == (1, "")
     assert "BAD" not in told.out
-    assert told.out.splitlines()[-1] == "No credential is set: set at least one, or try --sandbox."
+    assert told.out.splitlines()[-1] == (
+        "No credential is set: run `cio-mcp login`, set at least one, or try --sandbox."
+    )
 
 
 def test_keys_of_different_workspaces_are_told_apart(here: Here, sandbox_variables: dict[str, str]) -> None:

@@ -80,7 +80,7 @@ def test_a_send_the_reference_forbids_is_refused(cio: Talk, channel: str, body: 
         EMAIL | {"transactional_message_id": "fresh", "auto_create": True},
         EMAIL | {"to": ",".join(["a@example.com"] * 15)},
         EMAIL | {"to": "Ada <ada@example.com>", "headers": {"X-Tag": "spring"}},
-        EMAIL | {"to": "\"Lovelace, Ada\" <ada@example.com>, bob@example.com"},
+        EMAIL | {"to": '"Lovelace, Ada" <ada@example.com>, bob@example.com'},
         EMAIL | {"headers": '[{"name":"X-Tag","value":"spring"}]'},
         EMAIL | {"attachments": {"a.txt": base64_of(1_999_999)}},
         EMAIL | {"identifiers": {"id": 25}},
