@@ -11,12 +11,12 @@ import anyio
 
 from cio_mcp.catalog import CATALOG
 from cio_mcp.cli.checked import log_to_stderr, policy_of, settings_of
-from cio_mcp.cli.inspection import limits_found, login_found, record_found
-from cio_mcp.cli.team import sites_of
-from cio_mcp.cli.wiring import Site, wired
+from cio_mcp.cli.inspection import limits_found, login_found, record_found, unread_found
+from cio_mcp.cli.team import site_of
+from cio_mcp.cli.wiring import Site, only_site, wired
 from cio_mcp.diagnosis import Diagnosis, Finding, State
 from cio_mcp.remedies import Source
-from cio_mcp.settings import Settings, flags_given, strangers, with_login
+from cio_mcp.settings import Settings, SettingsError, flags_given, strangers, with_login
 
 MARKS = {State.GOOD: "ok  ", State.NOTE: "note", State.BAD: "BAD "}
 
@@ -36,20 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     return int(wrong)
 
 
-def _source(site: Site, settings: Settings) -> Source:
-    return Source.file(site.named) if site.named else Source.of(settings)
-
-
 async def _diagnosed(settings: Settings) -> list[Finding]:
-    findings: list[Finding] = []
-    for site in sites_of(settings):
-        async with wired(site.settings) as wiring:
-            diagnosis = Diagnosis(
-                settings=wiring.settings, gateway=wiring.gateway, now=time.time, source=_source(site, wiring.settings)
-            )
-            found = await diagnosis.run()
-        place = f"{site.name}, " if settings.workspaces else ""
-        findings += [replace(finding, subject=place + finding.subject) for finding in found]
+    findings = await _keys_found(settings)
     findings += [finding async for finding in record_found(settings)]
     findings += [finding async for finding in limits_found(settings)]
     if settings.sandbox:
@@ -61,6 +49,30 @@ async def _diagnosed(settings: Settings) -> list[Finding]:
         text = f"{name} is no setting of this server (did you mean {meant}?)"
         findings.append(Finding(subject="Environment", state=State.NOTE, text=text))
     return findings
+
+
+async def _keys_found(settings: Settings) -> list[Finding]:
+    """Look at the keys of every workspace, whatever is wrong with those of another."""
+    file = settings.workspaces
+    if file is None:
+        return await _site_found(only_site(settings))
+    findings: list[Finding] = []
+    for entry in file.entries:
+        try:
+            site = site_of(file, entry, settings)
+        except SettingsError as error:
+            found = list(unread_found(entry, settings, str(error)))
+        else:
+            found = await _site_found(site)
+        findings += [replace(finding, subject=f"{entry.name}, {finding.subject}") for finding in found]
+    return findings
+
+
+async def _site_found(site: Site) -> list[Finding]:
+    async with wired(site.settings) as wiring:
+        source = Source.file(site.named) if site.named else Source.of(wiring.settings)
+        diagnosis = Diagnosis(settings=wiring.settings, gateway=wiring.gateway, now=time.time, source=source)
+        return await diagnosis.run()
 
 
 def _verdict(findings: list[Finding], *, wrong: bool, workspaces: bool) -> str:

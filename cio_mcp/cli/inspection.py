@@ -18,7 +18,8 @@ from cio_mcp.ledger.terms import Stopped
 from cio_mcp.limiter.engine.terms import Unreachable
 from cio_mcp.login.kept import Spoilt, stored_login
 from cio_mcp.postgres import Database
-from cio_mcp.settings import MEMORY, Settings, SettingsError, keys_named
+from cio_mcp.settings import MEMORY, Settings, SettingsError, keys_named, unreadable
+from cio_mcp.workspaces import Entry
 
 UNTIL_MENDED = "until it is mended nothing is written to Customer.io"
 ENGINE_SECONDS = 5.0
@@ -70,6 +71,15 @@ async def _store_found(settings: Settings, database: Database) -> AsyncIterator[
         yield Finding(subject="Ledger", state=state, text=str(error), remedy=remedy)
     finally:
         await ledger.aclose()
+
+
+def unread_found(entry: Entry, settings: Settings, problem: str) -> Iterator[Finding]:
+    """Say which credentials of a workspace cannot be read; if all can be, what else keeps it from being served."""
+    found = unreadable(entry, settings, os.environ)
+    for name, error in found.items():
+        yield Finding(subject=name, state=State.BAD, text=str(error), remedy=error.remedy)
+    if not found:
+        yield Finding(subject="Settings", state=State.BAD, text=problem, remedy="mend it where it says")
 
 
 def login_found(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """What an operator can set, and how it is read."""
 
-from cio_mcp.settings.entries import settings_for
+from cio_mcp.settings.entries import settings_for, unreadable
 from cio_mcp.settings.loading import (
     APP_URLS,
     TRACK_URLS,
@@ -38,5 +38,6 @@ __all__ = [
     "settings_for",
     "source_of",
     "strangers",
+    "unreadable",
     "with_login",
 ]

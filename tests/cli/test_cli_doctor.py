@@ -1,5 +1,6 @@
 """`cio-mcp doctor`: the findings as a page or as JSON, and an exit code for scripts."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -108,3 +109,62 @@ def test_it_looks_at_the_ledger_and_at_the_stop_and_changes_neither(tmp_path: Pa
     assert "all writes are stopped since" in stopped.out
     place.chmod(0o644)
     assert "chmod" in run(*words).out
+
+
+SEVERAL = """
+[workspaces.staging]
+app_api_key = "env:CANARY_STAGING"
+site_id = "keyring:cio-mcp/staging"
+track_api_key = "file:/nowhere/canary"
+
+[workspaces.trial]
+app_api_key = "env:CANARY_TRIAL"
+region = "mars"
+
+[workspaces.production]
+app_api_key = "env:CANARY_PRODUCTION"
+"""
+
+
+def workspaces_file(folder: Path) -> Path:
+    path = folder / "workspaces.toml"
+    path.write_text(SEVERAL, encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def test_each_credential_that_cannot_be_read_is_told_and_the_other_workspaces_are_looked_at(
+    here: Here, tmp_path: Path, sandbox_variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    hosts = {name: sandbox_variables[name] for name in ("CUSTOMERIO_TRACK_URL", "CUSTOMERIO_APP_URL")}
+    keys = dict.fromkeys(("CANARY_PRODUCTION", "CANARY_TRIAL"), sandbox_variables["CUSTOMERIO_APP_API_KEY"])
+    file = workspaces_file(tmp_path)
+    told = here("doctor", "--workspaces", str(file), env=hosts | keys)
+    lines = told.out.splitlines()
+    assert (told.code, told.err) == (1, "")
+    assert lines[:5] == [
+        'BAD  staging, site_id: keyring: is not installed; pip install "cio-mcp[keyring]"',
+        "BAD  staging, track_api_key: file:/nowhere/canary cannot be read: No such file or directory",
+        "       let whoever starts this read it, or name another place",
+        "BAD  staging, app_api_key: env:CANARY_STAGING holds nothing",
+        "       set CANARY_STAGING in this environment",
+    ]
+    assert f"BAD  trial, Settings: {file}, workspaces.trial.region must be " in told.out
+    assert "ok   production, App key: works at " in told.out
+    names = " and ".join(f"{name} in {file}, workspaces.production" for name in ("site_id", "track_api_key"))
+    assert f"       set {names}; keys are made in" in told.out
+    assert "cio-mcp login" not in told.out
+
+
+def test_a_workspace_in_the_wrong_region_is_mended_in_its_file(
+    here: Here, tmp_path: Path, sandbox_variables: dict[str, str]
+) -> None:
+    file = tmp_path / "workspaces.toml"
+    names = ("site_id", "track_api_key")
+    lines = [f'{name} = "env:CUSTOMERIO_{name.upper()}"' for name in names]
+    file.write_text("[workspaces.a]\nregion = 'eu'\n" + "\n".join(lines), encoding="utf-8")
+    file.chmod(0o600)
+    told = here("doctor", "--workspaces", str(file), env=sandbox_variables)
+    assert f"the account lives in us and region in {file}, workspaces.a is eu\n" in told.out
+    assert f"       set region in {file}, workspaces.a to us\n" in told.out
