@@ -12,6 +12,7 @@ import anyio
 from cio_mcp.catalog import CATALOG
 from cio_mcp.cli.checked import log_to_stderr, policy_of, settings_of
 from cio_mcp.cli.inspection import limits_found, login_found, record_found, unread_found
+from cio_mcp.cli.own import own_served
 from cio_mcp.cli.team import site_of
 from cio_mcp.cli.wiring import Site, only_site, wired
 from cio_mcp.diagnosis import Diagnosis, Finding, State
@@ -93,7 +94,8 @@ def _page(settings: Settings, findings: list[Finding], *, wrong: bool) -> str:
             lines.append(f"       {finding.remedy}")
     policy = policy_of(settings)
     served = sum(policy.permits(endpoint) for endpoint in CATALOG.values())
-    lines.append(f"{MARKS[State.NOTE]} Tools: {served} of {len(CATALOG)} served with these settings")
+    own = f"{len(own_served(policy, settings))} of this server itself"
+    lines.append(f"{MARKS[State.NOTE]} Tools: {served} of {len(CATALOG)} served with these settings, and {own}")
     limits = ", ".join(f"{bucket} {rate}" for bucket, rate in settings.rates.items())
     lines.append(f"{MARKS[State.NOTE]} Limits: {limits}")
     lines.append(_verdict(findings, wrong=wrong, workspaces=settings.workspaces is not None))

@@ -19,7 +19,9 @@ def test_good_keys_end_well(sandbox_variables: dict[str, str]) -> None:
     url = sandbox_variables["CUSTOMERIO_APP_URL"]
     assert lines[:2] == [f"ok   {key} key: works at {url}: region us, workspace 1" for key in ("Track", "App")]
     assert lines[2].startswith("note Ledger: ")
-    assert lines[3] == f"note Tools: {len(CATALOG)} of {len(CATALOG)} served with these settings"
+    assert lines[3] == (
+        f"note Tools: {len(CATALOG)} of {len(CATALOG)} served with these settings, and 11 of this server itself"
+    )
     assert "app 10/1s" in lines[4]
     assert lines[-1] == "All is well."
 
