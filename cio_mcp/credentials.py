@@ -96,7 +96,7 @@ class Credentials:
         """
         self._settings = self._first = settings
         self._reread = reread
-        self._named = named or "{} (or the same with _FILE)".format
+        self._named = named
         self._edition = 0
         self._reading = anyio.Lock()
         self._read_at = -math.inf
@@ -228,9 +228,18 @@ class Credentials:
         state = "half set" if endpoint.key is Key.TRACK and len(names) == 1 else "not set"
         return MissingCredential(
             f"{endpoint.name} needs the {endpoint.key} key, which is {state}. Nothing was sent.",
-            next_step=f"The operator sets {' and '.join(map(self._named, names))} where this server is started, and "
-            f"restarts it. Keys are made in {MADE_AT}: {page}",
+            next_step=f"The operator {self._given(names)} where this server is started, and restarts it. "
+            f"Keys are made in {MADE_AT}: {page}",
         )
+
+    def _given(self, names: list[str]) -> str:
+        """Return what the operator does: keys in the environment go before all that are stored."""
+        if self._named:
+            return f"sets {' and '.join(map(self._named, names))}"
+        if self._settings.login:
+            return f"runs `cio-mcp login` and gives {' and '.join(names)}"
+        sets = f"sets {' and '.join(f'{name} (or the same with _FILE)' for name in names)}"
+        return sets if any(_texts(self._settings)) else f"runs `cio-mcp login`, or {sets}"
 
     def missing(self, key: Key) -> list[str]:
         """Return the variables to set for a key, those already set left out."""

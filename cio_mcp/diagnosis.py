@@ -10,6 +10,7 @@ from typing import Any
 from cio_mcp.budgets import Slots
 from cio_mcp.credentials import APP_KEYS_PAGE, MADE_AT, TRACK_KEYS_PAGE, Credentials, Lease, basic, bearer
 from cio_mcp.gateway import Gateway, Lost, Oversized, Place, Unsent
+from cio_mcp.remedies import Source
 from cio_mcp.scrub import one_line, read_json
 from cio_mcp.settings import APP_URLS, TRACK_URLS, Region, Settings
 from cio_mcp.wire import Answer, Request
@@ -23,6 +24,7 @@ SECONDS = 10.0
 SKEW_SECONDS = 30.0
 """More than this, and times such as `send_at` mean something else to Customer.io than to this machine."""
 
+HOSTS = ("CUSTOMERIO_TRACK_URL", "CUSTOMERIO_APP_URL")
 _OK, _UNAUTHORIZED, _FORBIDDEN, _THROTTLED = 200, 401, 403, 429
 
 
@@ -81,6 +83,8 @@ class Diagnosis:
     settings: Settings
     gateway: Gateway
     now: Callable[[], float]
+    source: Source = field(default_factory=Source)
+    """How whoever reads the findings mends what they name."""
     track_urls: Mapping[Region, str] = field(default_factory=lambda: TRACK_URLS)
     app_urls: Mapping[Region, str] = field(default_factory=lambda: APP_URLS)
     findings: list[Finding] = field(default_factory=list[Finding])
@@ -112,10 +116,10 @@ class Diagnosis:
         self._say(
             subject,
             State.BAD if half else State.NOTE,
-            f"half set: {' and '.join(unset)} is missing"
+            f"half set: {' and '.join(map(self.source.named, unset))} is missing"
             if half
             else "not set, so its tools answer missing_credential",
-            f"set {' and '.join(unset)}; keys are made in {MADE_AT}: {page}",
+            f"{self.source.to_give(unset)}; keys are made in {MADE_AT}: {page}",
         )
 
     async def _ask(self, lease: Lease, path: str) -> Asked:
@@ -145,16 +149,18 @@ class Diagnosis:
             self._say(
                 "Track key",
                 State.BAD,
-                f"works, but the account lives in {region} and CUSTOMERIO_REGION is {self.settings.region}",
-                f"set CUSTOMERIO_REGION={region}",
+                f"works, but the account lives in {region} and {self.source.named('CUSTOMERIO_REGION')} is "
+                f"{self.settings.region}",
+                self.source.to_live_in(region),
             )
             return
         named = f", workspace {workspace}" if workspace else ""
         self._say("Track key", State.GOOD, f"works at {lease.base_url}: region {region}{named}")
 
     async def _wrong_track_key(self, lease: Lease) -> None:
-        if elsewhere := await self._works_elsewhere(lease, self.track_urls, REGION_PATH):
-            self._say("Track key", State.BAD, f"works in region {elsewhere} only", f"set CUSTOMERIO_REGION={elsewhere}")
+        elsewhere, where = await self._elsewhere(lease, self.track_urls, REGION_PATH)
+        if elsewhere:
+            self._only_in(elsewhere, "Track key")
             return
         key = self.settings.track_api_key
         as_app = Lease(name="app", base_url=self.settings.app_base, auth=bearer(key)) if key else None
@@ -162,15 +168,15 @@ class Diagnosis:
             self._say(
                 "Track key",
                 State.BAD,
-                "refused: CUSTOMERIO_TRACK_API_KEY holds an App API key",
-                f"set it as CUSTOMERIO_APP_API_KEY; the Track key stands beside the site id: {TRACK_KEYS_PAGE}",
+                f"refused: {self.source.named('CUSTOMERIO_TRACK_API_KEY')} holds an App API key",
+                f"its place is {self.source.named('CUSTOMERIO_APP_API_KEY')}; the Track key stands beside the site id: "
+                f"{TRACK_KEYS_PAGE}",
             )
             return
         self._say(
             "Track key",
             State.BAD,
-            f"refused (401) {self._where(lease, self.track_urls)}: site id and key do not belong together, or were "
-            "revoked",
+            f"refused (401) {where}: site id and key do not belong together, or were revoked",
             f"copy both from the same line: {TRACK_KEYS_PAGE}",
         )
 
@@ -203,8 +209,9 @@ class Diagnosis:
         self._say("App key", State.GOOD, f"works at {lease.base_url}: region {self.settings.region}{told}")
 
     async def _wrong_app_key(self, lease: Lease) -> None:
-        if elsewhere := await self._works_elsewhere(lease, self.app_urls, WORKSPACES_PATH):
-            self._say("App key", State.BAD, f"works in region {elsewhere} only", f"set CUSTOMERIO_REGION={elsewhere}")
+        elsewhere, where = await self._elsewhere(lease, self.app_urls, WORKSPACES_PATH)
+        if elsewhere:
+            self._only_in(elsewhere, "App key")
             return
         site, key = self.settings.site_id, self.settings.app_api_key
         if site and key:
@@ -213,27 +220,30 @@ class Diagnosis:
                 self._say(
                     "App key",
                     State.BAD,
-                    "refused: CUSTOMERIO_APP_API_KEY holds the Track key",
+                    f"refused: {self.source.named('CUSTOMERIO_APP_API_KEY')} holds the Track key",
                     f"make an App API key: {APP_KEYS_PAGE}",
                 )
                 return
         self._say(
             "App key",
             State.BAD,
-            f"refused (401) {self._where(lease, self.app_urls)}: it is not an App API key, or was revoked",
+            f"refused (401) {where}: it is not an App API key, or was revoked",
             f"copy it again, or make a new one: {APP_KEYS_PAGE}",
         )
 
-    async def _works_elsewhere(self, lease: Lease, urls: Mapping[Region, str], path: str) -> Region | None:
-        """Ask the other region, unless a host was set by hand."""
-        if lease.base_url != urls[self.settings.region]:
-            return None
-        other: Region = "eu" if self.settings.region == "us" else "us"
+    async def _elsewhere(self, lease: Lease, urls: Mapping[Region, str], path: str) -> tuple[Region | None, str]:
+        """Ask the other region, unless a host was set by hand: return it if the key works there, and who refused it."""
+        region = self.settings.region
+        if lease.base_url != urls[region]:
+            return None, f"at {lease.base_url}"
+        other: Region = "eu" if region == "us" else "us"
         asked = await self._ask(replace(lease, base_url=urls[other]), path)
-        return other if asked.status == _OK else None
+        if asked.answer is None:
+            return None, f"in region {region}, and region {other} did not answer"
+        return other if asked.status == _OK else None, "in both regions"
 
-    def _where(self, lease: Lease, urls: Mapping[Region, str]) -> str:
-        return "in both regions" if lease.base_url == urls[self.settings.region] else f"at {lease.base_url}"
+    def _only_in(self, region: Region, subject: str) -> None:
+        self._say(subject, State.BAD, f"works in region {region} only", self.source.to_live_in(region))
 
     def _unreachable(self, subject: str, lease: Lease, asked: Asked) -> bool:
         if asked.answer is None:
@@ -271,7 +281,7 @@ class Diagnosis:
             subject,
             State.BAD,
             f"{lease.base_url} answered {asked.status}, but not as Customer.io does",
-            "check CUSTOMERIO_TRACK_URL and CUSTOMERIO_APP_URL, and any proxy between; a 5xx may pass in a minute",
+            f"check {' and '.join(map(self.source.named, HOSTS))}, and any proxy between; a 5xx may pass in a minute",
         )
 
     def _service_account(self) -> None:
@@ -282,7 +292,7 @@ class Diagnosis:
             self._say(
                 "Service account",
                 State.BAD,
-                "CUSTOMERIO_WORKSPACE_ID is missing",
+                f"{self.source.named('CUSTOMERIO_WORKSPACE_ID')} is missing",
                 "set it to the number in Customer.io's address bar",
             )
             return

@@ -114,7 +114,7 @@ _NEXT: Mapping[str, _Next] = MappingProxyType(
             person="--confirm auto falls back to a token, --confirm operator lets you decide at a terminal.",
         ),
         "missing_credential": _Next(
-            remedy="Set the variable that is named, and restart the server.",
+            remedy="Run `cio-mcp login`, or set the variable that is named; then restart the server.",
             agent="Tools of the other API may work: the Track and the App API have a key each.",
             person=(
                 "`cio-mcp login` stores keys for every program; `cio-mcp login --show` tells which are stored. A "

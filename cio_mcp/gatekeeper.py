@@ -171,6 +171,8 @@ class Gatekeeper:
         kept = await self.ledger.confirmation(handle)
         if kept is not None and (kept.principal, kept.workspace) != (subject.principal, subject.workspace):
             kept = None  # another's is as unknown as one that never was
+        if level is Level.OPERATOR and kept is not None and kept.state is State.REJECTED:
+            raise refusals.turned_down(subject.endpoint)
         why = gate.unusable(kept, binding, self.now())
         if kept is None or why:
             raise refusals.unusable(why)

@@ -15,11 +15,12 @@ from cio_mcp.delivery import Caller, Course
 from cio_mcp.errors import InvalidArguments, NoSuchOperation, NotFound, NotRecorded, PartlyRejected
 from cio_mcp.exchange import Exchange
 from cio_mcp.ledger.terms import Ending, Ledger, Operation, Unrecorded
+from cio_mcp.moments import moment
 from cio_mcp.native import Answer as Answering
 from cio_mcp.native import Answered, NativeTool
 from cio_mcp.recollection import Recollection
 from cio_mcp.reconcile import Case, Question, Verdict
-from cio_mcp.reconcile.answers import Answer, moment
+from cio_mcp.reconcile.answers import Answer
 from cio_mcp.reconcile.case import unclear
 
 LISTED = 10

@@ -4,6 +4,7 @@ from cio_mcp.catalog.endpoint import Endpoint
 from cio_mcp.errors import CioError, HeldBack, NotConfirmed, NotRecorded, OverBudget, WritesStopped
 from cio_mcp.ledger.terms import Ending, Operation, Overspent, Refusal, Repeated, Stopped, Unrecorded
 from cio_mcp.ledger.terms import NotConfirmed as Unusable
+from cio_mcp.moments import moment
 from cio_mcp.scrub import one_line
 
 _HOUR, _DAY = 3_600, 86_400
@@ -32,6 +33,14 @@ def unusable(why: str) -> NotConfirmed:
     )
 
 
+def turned_down(endpoint: Endpoint) -> NotConfirmed:
+    """Return the error of a call that the operator rejected; no token was given, so none can be left out."""
+    return NotConfirmed(
+        f"The operator said no to {endpoint.name}. Nothing was sent.",
+        next_step="Do not call it again unless the user asks for it.",
+    )
+
+
 def unrecorded(endpoint: Endpoint) -> NotRecorded:
     """Return the error of a write that cannot be recorded."""
     return NotRecorded(
@@ -47,7 +56,7 @@ def stopped(endpoint: Endpoint, stop: Stopped) -> WritesStopped:
     return WritesStopped(
         f"{endpoint.name} was not sent: all writes are stopped{reason}. Reading still works.",
         next_step="Tell the user. Only the operator can end the stop, with `cio-mcp resume`.",
-        details={"stopped_since": round(stop.since)} if stop.since else {},
+        details={"stopped_since": moment(stop.since)} if stop.since else {},
     )
 
 

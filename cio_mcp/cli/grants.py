@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -13,8 +13,10 @@ from cio_mcp import arguments as tool_arguments
 from cio_mcp import gate
 from cio_mcp.catalog import CATALOG, Endpoint
 from cio_mcp.cli.checked import policy_of, settings_of
+from cio_mcp.cli.own import OWN, own_served, reads_of, refusal_of
 from cio_mcp.errors import CioError, InvalidArguments
 from cio_mcp.gate import Mode
+from cio_mcp.native import NativeTool
 from cio_mcp.policy import Decision, Grants, Policy
 from cio_mcp.policy.grants import HOUR
 from cio_mcp.policy.profiles import HEADER, rows
@@ -22,6 +24,14 @@ from cio_mcp.policy.requirements import CountedAudience
 from cio_mcp.settings import Settings, SettingsError, add_flags, flags_given
 
 DENIED, USAGE = 1, 2
+_CONFIRMED_BY: Mapping[Mode, str] = {
+    Mode.AUTO: "a person, or by a token where the client cannot ask one",
+    Mode.ASK: "a person, through the client",
+    Mode.TOKEN: "a token",
+    Mode.OPERATOR: "the operator",
+    Mode.OFF: "nobody",
+}
+_UNCOUNTED = "(as of people whom a file names, or an audience set in Customer.io without a segment)"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -47,17 +57,20 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show, explain or list; 1 if the call explained would be denied, 2 if there is no such tool or call."""
+    """Show, explain or list; 1 if the call explained would be denied for sure, 2 if there is no such tool or call."""
     if arguments.what == "profiles":
         return _profiles(as_json=arguments.json)
     settings = settings_of(flags_given(arguments))
     policy = policy_of(settings)
     if arguments.what == "show":
-        _say(json.dumps(_summary(policy)) if arguments.json else _page(policy))
+        _say(json.dumps(_summary(policy, settings)) if arguments.json else _page(policy, settings))
         return 0
-    endpoint = _tool(arguments.tool)
+    tool = _tool(arguments.tool)
+    given = _given(arguments.arguments)
     try:
-        told = explain(policy, endpoint, _given(arguments.arguments), settings)
+        told = (
+            explain_own(policy, tool, given) if isinstance(tool, NativeTool) else explain(policy, tool, given, settings)
+        )
     except InvalidArguments as error:
         sys.stderr.write(f"cio-mcp: {error.message}\n")
         return USAGE
@@ -76,13 +89,28 @@ class Explanation:
     """Of the call; None if only the tool was asked about."""
     asked: tuple[str, ...] = ()
     """Why a person would be asked first."""
+    by: str = ""
+    """Who or what confirms it then."""
+    reads: tuple[str, ...] | None = None
+    """What a tool of this server itself reads with; None for a tool of Customer.io."""
 
     @property
     def verdict(self) -> str:
-        """One word."""
+        """One word or two."""
         if self.refusal:
             return "denied"
+        if self.decision and self.decision.requires:
+            return "depends"
         return "asked about" if self.asked else "allowed"
+
+    @property
+    def _headline(self) -> str:
+        if self.verdict != "depends" or self.decision is None:
+            return self.verdict
+        counted = sum(isinstance(each, CountedAudience) for each in self.decision.requires)
+        looks = {"looked up": counted < len(self.decision.requires), "counted": counted > 0}
+        found = " and ".join(name for name, is_open in looks.items() if is_open)
+        return f"depends on what is {found}{', and asked about' if self.asked else ''}"
 
     def as_json(self) -> dict[str, Any]:
         """Return it for a program."""
@@ -97,6 +125,10 @@ class Explanation:
                 "requires": [requirement.told for requirement in decision.requires],
                 "asked_because": list(self.asked),
             }
+        if self.asked:
+            told["confirmed_by"] = self.by
+        if self.reads is not None:
+            told["reads_with"] = list(self.reads)
         return told
 
     def page(self) -> str:
@@ -104,11 +136,13 @@ class Explanation:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield f"{self.tool}: {self.verdict}"
+        yield f"{self.tool}: {self._headline}"
         yield f"  rule        {self.rule}"
         if self.refusal:
             yield f"  because     {self.refusal.message}"
             yield f"  to change   {self.refusal.next_step}"
+        elif self.reads is not None:
+            yield f"  reads with  {_few(self.reads)}"
         elif self.decision is None:
             yield "  arguments   give them as JSON to see what they would change"
         else:
@@ -120,10 +154,13 @@ class Explanation:
         for cap in decision.caps:
             yield f"  budget      at most {cap.recipients:,} in any {_span(cap.seconds)}, in each workspace"
         for requirement in decision.requires:
-            how = "counted" if isinstance(requirement, CountedAudience) else "looked up"
-            yield f"  {how:11} {requirement.told}"
+            if isinstance(requirement, CountedAudience):
+                yield f"  counted     {requirement.told}; refused where that cannot be known"
+                yield f"              {_UNCOUNTED}"
+            else:
+                yield f"  looked up   {requirement.told}"
         for reason in self.asked:
-            yield f"  confirmed   by a person, because {reason}"
+            yield f"  confirmed   by {self.by}, because {reason}"
 
 
 def explain(policy: Policy, endpoint: Endpoint, given: dict[str, Any] | None, settings: Settings) -> Explanation:
@@ -136,15 +173,33 @@ def explain(policy: Policy, endpoint: Endpoint, given: dict[str, Any] | None, se
     decision = policy.decide(endpoint, params, now=datetime.now(UTC))
     asks = settings.confirm is not Mode.OFF
     asked = gate.reasons(endpoint, params, crowd=settings.confirm_above) if asks else ()
-    return Explanation(tool=endpoint.name, rule=decision.rule, refusal=decision.refusal, decision=decision, asked=asked)
+    return Explanation(
+        tool=endpoint.name,
+        rule=decision.rule,
+        refusal=decision.refusal,
+        decision=decision,
+        asked=asked,
+        by=_CONFIRMED_BY[settings.confirm],
+    )
 
 
-def _tool(name: str | None) -> Endpoint:
+def explain_own(policy: Policy, tool: NativeTool, given: dict[str, Any] | None) -> Explanation:
+    """Say whether an agent gets a tool of this server itself, which is up to what it reads; raises InvalidArguments."""
+    refusal = refusal_of(policy, tool)
+    if given is not None and refusal is None:
+        tool_arguments.validate(tool.name, tool.params, given)
+    reads = reads_of(tool)
+    rules = dict.fromkeys(policy.rule(CATALOG[name]) for name in reads)
+    rule = str(refusal.details["rule"]) if refusal else "; ".join(rules) or "this server answers it itself"
+    return Explanation(tool=tool.name, rule=rule, refusal=refusal, decision=None, reads=reads)
+
+
+def _tool(name: str | None) -> Endpoint | NativeTool:
     if name is None:
         raise SettingsError("grants explain needs a tool: `cio-mcp tools` lists them")
-    found = CATALOG.get(name)
+    found = CATALOG.get(name) or OWN.get(name)
     if found is None:
-        near = get_close_matches(name, CATALOG, n=1)
+        near = get_close_matches(name, [*CATALOG, *OWN], n=1)
         raise SettingsError(
             f"grants explain: there is no such tool{f' (did you mean {near[0]}?)' if near else ''}; "
             "`cio-mcp tools` lists those that are served"
@@ -164,20 +219,23 @@ def _given(text: str | None) -> dict[str, Any] | None:
     return given
 
 
-def _summary(policy: Policy) -> dict[str, Any]:
+def _summary(policy: Policy, settings: Settings) -> dict[str, Any]:
     tools = {name: policy.permits(endpoint) for name, endpoint in CATALOG.items()}
     return {
         **dict(_settings(policy)),
         "tools": [name for name, served in tools.items() if served],
+        "own_tools": own_served(policy, settings),
         "hidden": [name for name, served in tools.items() if not served],
     }
 
 
-def _page(policy: Policy) -> str:
-    summary = _summary(policy)
-    tools, hidden = summary.pop("tools"), summary.pop("hidden")
+def _page(policy: Policy, settings: Settings) -> str:
+    summary = _summary(policy, settings)
+    tools, own, hidden = summary.pop("tools"), summary.pop("own_tools"), summary.pop("hidden")
     lines = [f"{name:16} {text}" for name, text in summary.items()]
-    lines += [f"{'tools':16} {len(tools)} served: {_few(tools)}", f"{'hidden':16} {len(hidden)}: {_few(hidden)}"]
+    lines.append(f"{'tools':16} {len(tools)} served: {_few(tools)}")
+    lines.append(f"{'of this server':16} {len(own)} more, which it answers itself: {_few(own)}")
+    lines.append(f"{'hidden':16} {len(hidden)}: {_few(hidden)}")
     return "\n".join(lines)
 
 

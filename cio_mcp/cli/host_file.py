@@ -9,14 +9,15 @@ from typing import Any
 
 from cio_mcp.cli.ledger_file import Impossible
 from cio_mcp.hosts.document import Unreadable, is_bare, parsed, rendered
-from cio_mcp.hosts.table import Host, Syntax
+from cio_mcp.hosts.entry import Unmergeable, servers_of
+from cio_mcp.hosts.table import Host
 from cio_mcp.replacing import PRIVATE, NotOurs, back_up, check_owner, replace_file
 
 _BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 class NeedsHand(Exception):
-    """A file that may be good for its host, but cannot be read here; the text says why."""
+    """A file that cannot be read here, and is left as it is; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +31,18 @@ class HostFile:
     text: str = field(default="", repr=False)
 
     def document(self) -> MutableMapping[str, Any]:
-        """Return what it holds; raises Impossible, or NeedsHand where its host reads more than JSON."""
+        """Return what it holds; raises NeedsHand."""
         try:
             return parsed(self.host.syntax, self._body())
         except Unreadable as error:
-            if self.host.syntax is Syntax.JSONC:
-                raise NeedsHand(f"{self.path} {error}; it is left as it is") from None
-            raise Impossible(f"{self.path} {error}; mend it, or name another file with --config") from None
+            raise NeedsHand(f"{self.path} {error}; it is left as it is") from None
+
+    def servers(self, document: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Return the table of servers of what it holds; raises NeedsHand."""
+        try:
+            return servers_of(document, self.host)
+        except Unmergeable as error:
+            raise NeedsHand(f"{self.path}: {error}; it is left as it is") from None
 
     def is_bare(self) -> bool:
         """Say whether its table of servers holds nothing but servers."""
@@ -65,7 +71,7 @@ class HostFile:
 
 
 def host_file(host: Host, path: Path) -> HostFile:
-    """Read a host's file, following links as the host does; raises Impossible."""
+    """Read a host's file, following links as the host does; raises NeedsHand, or Impossible for another user's."""
     try:
         path = path.resolve()
         content = _bytes(path)
@@ -77,10 +83,10 @@ def host_file(host: Host, path: Path) -> HostFile:
     except NotOurs as error:
         raise Impossible(str(error)) from None
     except UnicodeDecodeError:
-        raise Impossible(f"{path} is no UTF-8 text; mend it, or name another file with --config") from None
+        raise NeedsHand(f"{path} is no UTF-8 text; it is left as it is") from None
     except (OSError, RuntimeError) as error:  # links that lead in a circle
         reason = getattr(error, "strerror", None) or "its links lead nowhere"
-        raise Impossible(f"{path} cannot be read: {reason}; mend that, or name another file with --config") from None
+        raise NeedsHand(f"{path} cannot be read: {reason}; it is left as it is") from None
     return HostFile(host=host, path=path, content=content, mode=stat.S_IMODE(found.st_mode), text=text)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 import anyio
 
@@ -16,8 +16,10 @@ from cio_mcp.ledger.sqlite import SqliteLedger
 from cio_mcp.ledger.stop import look
 from cio_mcp.ledger.terms import Stopped
 from cio_mcp.limiter.engine.terms import Unreachable
+from cio_mcp.login.kept import Spoilt, stored_login
 from cio_mcp.postgres import Database
-from cio_mcp.settings import MEMORY, Settings, SettingsError
+from cio_mcp.settings import MEMORY, Settings, SettingsError, keys_named, unreadable
+from cio_mcp.workspaces import Entry
 
 UNTIL_MENDED = "until it is mended nothing is written to Customer.io"
 ENGINE_SECONDS = 5.0
@@ -69,6 +71,40 @@ async def _store_found(settings: Settings, database: Database) -> AsyncIterator[
         yield Finding(subject="Ledger", state=state, text=str(error), remedy=remedy)
     finally:
         await ledger.aclose()
+
+
+def unread_found(entry: Entry, settings: Settings, problem: str) -> Iterator[Finding]:
+    """Say which credentials of a workspace cannot be read; if all can be, what else keeps it from being served."""
+    found = unreadable(entry, settings, os.environ)
+    for name, error in found.items():
+        yield Finding(subject=name, state=State.BAD, text=str(error), remedy=error.remedy)
+    if not found:
+        yield Finding(subject="Settings", state=State.BAD, text=problem, remedy="mend it where it says")
+
+
+def login_found(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look whether keys are stored, and whether they are those that are used."""
+    if settings.login:
+        text = (
+            f"the keys are those that `cio-mcp login` stored ({settings.login.place}); keys in the environment would "
+            "go before them. Running servers take up rotated keys; those of another workspace or region, or of "
+            "further kinds, once they are restarted"
+        )
+        yield Finding(subject="Login", state=State.NOTE, text=text)
+        return
+    named = keys_named(environ)
+    if settings.sandbox or settings.workspaces or not named or not _is_stored():
+        return
+    verb = "is" if len(named) == 1 else "are"
+    text = f"a login is stored, and not used, because {' and '.join(named)} {verb} in the environment"
+    yield Finding(subject="Login", state=State.NOTE, text=text, remedy="to use what is stored, unset every one of them")
+
+
+def _is_stored() -> bool:
+    try:
+        return stored_login() is not None
+    except Spoilt:
+        return True
 
 
 async def limits_found(settings: Settings) -> AsyncIterator[Finding]:

@@ -3,25 +3,23 @@
 import argparse
 import os
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cio_mcp.cli.host_file import HostFile, NeedsHand, host_file
+from cio_mcp.cli.host_file import NeedsHand, host_file
 from cio_mcp.cli.launch import account, checked, command, left_out, places, server_flags, words_of
 from cio_mcp.cli.ledger_file import Impossible, fail, say, visible
 from cio_mcp.hosts.document import rendered
 from cio_mcp.hosts.entry import (
     ACCOUNT,
     HOSTS_OF_ACCOUNT,
-    Unmergeable,
     entry_of,
     is_ours,
     keys_in,
     put,
     renewed,
-    servers_of,
     take_out,
 )
 from cio_mcp.hosts.table import HOSTS, Host, System, config_path, host_named
@@ -81,8 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write, show or remove the entry; a second time nothing is changed."""
     try:
         host = _host(arguments.host)
-        file = host_file(host, Path(arguments.config).expanduser() if arguments.config else _usual_path(host))
-        return _uninstall(file, arguments.name) if arguments.uninstall else _install(file, arguments)
+        path = Path(arguments.config).expanduser() if arguments.config else _usual_path(host)
+        return _uninstall(host, path, arguments.name) if arguments.uninstall else _install(host, path, arguments)
     except Impossible as error:
         return fail(str(error))
 
@@ -99,16 +97,17 @@ def _usual_path(host: Host) -> Path:
     return Path(str(config_path(host, System(known), str(Path.home()), os.environ)))
 
 
-def _install(file: HostFile, arguments: argparse.Namespace) -> int:
-    plan = _plan(file.host, arguments)
+def _install(host: Host, path: Path, arguments: argparse.Namespace) -> int:
+    plan = _plan(host, arguments)
     if arguments.print:
-        return _show(file, arguments.name, plan)
+        return _show(host, path, arguments.name, plan)
     try:
+        file = host_file(host, path)
         document = file.document()
+        servers = file.servers(document)
     except NeedsHand as error:
-        _show(file, arguments.name, plan)
-        return fail(f"{error}; add what is printed above by hand")
-    servers = _servers(file, document)
+        _show(host, path, arguments.name, plan)
+        return fail(f"{error}; add what is printed above by hand, or mend it and run this again")
     old = servers.get(arguments.name)
     if old is not None and not is_ours(old):
         raise Impossible(f"{file.path} has an entry {arguments.name} that starts another program; choose --name")
@@ -126,12 +125,13 @@ def _install(file: HostFile, arguments: argparse.Namespace) -> int:
     return _tell(plan)
 
 
-def _uninstall(file: HostFile, name: str) -> int:
+def _uninstall(host: Host, path: Path, name: str) -> int:
     try:
+        file = host_file(host, path)
         document = file.document()
+        old = file.servers(document).get(name)
     except NeedsHand as error:
         return fail(f"{error}; take {name} out by hand")
-    old = _servers(file, document).get(name)
     if old is None:
         say(f"{file.path} has no entry {name}: nothing was changed.")
         return 0
@@ -143,13 +143,6 @@ def _uninstall(file: HostFile, name: str) -> int:
     say(f"{file.host.title} will not start cio-mcp any more: {name} is gone from {file.path}")
     _say_backup(backup, held)
     return 0
-
-
-def _servers(file: HostFile, document: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    try:
-        return servers_of(document, file.host)
-    except Unmergeable as error:
-        raise Impossible(f"{file.path}: {error}; mend it, or name another file with --config") from None
 
 
 def _plain(entry: Any) -> dict[str, Any]:
@@ -212,13 +205,13 @@ def _has_login() -> bool:
         raise Impossible(str(error)) from None
 
 
-def _show(file: HostFile, name: str, plan: Plan) -> int:
+def _show(host: Host, path: Path, name: str, plan: Plan) -> int:
     entry = dict(plan.entry)
     if plan.written:
         hidden = {key: f"<the value of {key}>" for key in plan.written}
         entry["env"] = {**entry["env"], **hidden}
-    sys.stderr.write(f"For {file.path}:\n")
-    sys.stdout.write(rendered(file.host.syntax, {file.host.table: {name: entry}}))
+    sys.stderr.write(f"For {path}:\n")
+    sys.stdout.write(rendered(host.syntax, {host.table: {name: entry}}))
     return 0
 
 

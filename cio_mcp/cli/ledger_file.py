@@ -39,17 +39,17 @@ def add_store(command: argparse.ArgumentParser) -> None:
     )
 
 
-def run_on_ledger(work: Work, arguments: argparse.Namespace, *, tend: bool = True) -> int:
+def run_on_ledger(work: Work, arguments: argparse.Namespace, *, tend: bool = True, failed: int = FAILED) -> int:
     """Open the ledger that the arguments name, do the work, and say in one line what stands in its way.
 
-    Unless told to `tend` to it, opening leaves the ledger as it is.
+    Unless told to `tend` to it, opening leaves the ledger as it is; `failed` is the exit code if nothing can be done.
     """
     try:
         return anyio.run(_on_ledger, work, arguments, tend)
     except (Impossible, Unrecorded) as error:
-        return fail(str(error))
+        return fail(str(error), failed)
     except NotConfirmed as error:
-        return fail(f"this confirmation {error.why}")
+        return fail(f"this confirmation {error.why}", failed)
 
 
 def stored(arguments: argparse.Namespace) -> str | None:
@@ -108,10 +108,10 @@ def read_setting(name: str) -> str | None:
         raise Impossible(f"{name}_FILE cannot be read: {error}") from None
 
 
-def fail(text: str) -> int:
-    """Say in one line why a command failed."""
+def fail(text: str, code: int = FAILED) -> int:
+    """Say in one line why a command failed; return its exit code."""
     sys.stderr.write(f"cio-mcp: {visible(text)}\n")
-    return FAILED
+    return code
 
 
 def say(text: str) -> None:

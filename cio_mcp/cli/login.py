@@ -16,10 +16,12 @@ from cio_mcp.cli.wiring import wired
 from cio_mcp.diagnosis import Diagnosis, Finding, State
 from cio_mcp.login.keeping import Unkept, forget, keep_in_files, keep_in_keyring, keyring_name
 from cio_mcp.login.kept import NAMES, Login, Spoilt, mark, marker_path, seal_of, stored_login
-from cio_mcp.settings import OPTIONS, TRACK_URLS, load
+from cio_mcp.remedies import Source
+from cio_mcp.settings import OPTIONS, TRACK_URLS, keys_named, load
 from cio_mcp.workspaces import Reference, Unreadable
 
 VARIABLES: Mapping[str, str] = {option.name: option.env for option in OPTIONS if option.name in NAMES}
+REGION = "CUSTOMERIO_REGION"
 _ASKED = {"site_id": "Track API: site id", "track_api_key": "Track API: key", "app_api_key": "App API: key"}
 _MOST_LINES, _MOST_CHARACTERS = 100, 100_000
 
@@ -43,7 +45,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.epilog = (
         "At a terminal it asks, and shows nothing of what you type; what you leave empty stays as it\n"
-        "is stored. Else it reads lines NAME=value from standard input, of these names:\n  "
+        f"is stored. Else it reads lines NAME=value from standard input, of {REGION} and these names:\n  "
         + "\n  ".join(VARIABLES.values())
     )
 
@@ -69,20 +71,17 @@ def _show(login: Login | None) -> int:
 
 
 def _log_in(arguments: argparse.Namespace, login: Login | None) -> int:
-    given = (
-        _from_environment()
-        if arguments.from_env
-        else _asked()
-        if sys.stdin is not None and sys.stdin.isatty()
-        else _from_lines()
-    )
+    given = _from_environment() if arguments.from_env else _asked() if _is_asked() else _from_lines()
+    among_lines = given.pop(REGION, None)
+    region = arguments.region or among_lines
     if not given:
         raise Impossible("no key was given, so nothing was stored")
     texts = _kept(login, given) | given
     kept_in, keep = _keeper(in_file=arguments.file)
-    found = (_unchecked if arguments.unchecked else _checked)(texts, _regions(arguments.region, login))
+    found = (_unchecked if arguments.unchecked else _checked)(texts, _regions(region, login))
     if found is None:
-        raise Impossible("nothing was stored; --unchecked would store them all the same")
+        out = "Enter leaves a key out" if _is_asked() else "a line that is not given leaves a key out"
+        raise Impossible(f"nothing was stored; mend that and run `cio-mcp login` again, where {out}")
     region, workspace = found
     references = keep(texts)
     _mark(Login(region=region, references=references, seal=seal_of(texts), workspace=workspace), login)
@@ -90,7 +89,13 @@ def _log_in(arguments: argparse.Namespace, login: Login | None) -> int:
     say("Servers find them from now on; `cio-mcp install HOST` lets a host start one.")
     if login:
         say("Running servers take up rotated keys; restart them for another workspace or region, or for further keys.")
+    if named := keys_named(os.environ):
+        say(f"Note: servers started from this environment do not use them, because it holds {' and '.join(named)}.")
     return 0
+
+
+def _is_asked() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _from_environment() -> dict[str, str]:
@@ -101,12 +106,17 @@ def _from_environment() -> dict[str, str]:
 
 def _asked() -> dict[str, str]:
     say("Keys are made in Customer.io under Settings > Account Settings > API Credentials. Leave out with Enter.")
-    answers = {name: getpass.getpass(f"{text}: ").strip() for name, text in _ASKED.items()}
+    try:
+        answers = {name: getpass.getpass(f"{text}: ").strip() for name, text in _ASKED.items()}
+    except EOFError:  # Ctrl-D: whoever typed it wants none of it
+        sys.stderr.write("\n")
+        return {}
     return {name: answer for name, answer in answers.items() if answer}
 
 
 def _from_lines() -> dict[str, str]:
-    names = {variable: name for name, variable in VARIABLES.items()}
+    """Return the keys by their names, and the region under its variable."""
+    names = {variable: name for name, variable in VARIABLES.items()} | {REGION: REGION}
     found: dict[str, str] = {}
     text = sys.stdin.read(_MOST_CHARACTERS) if sys.stdin is not None else ""
     for number, line in enumerate(text.splitlines()[:_MOST_LINES], start=1):
@@ -117,6 +127,8 @@ def _from_lines() -> dict[str, str]:
             # Without the line itself, which may be a key.
             raise Impossible(f"line {number} of standard input is not NAME=value with one of {', '.join(names)}")
         found[names[name.strip()]] = value.strip().strip("\"'")
+    if (region := found.get(REGION)) and region not in TRACK_URLS:
+        raise Impossible(f"{REGION} must be one of {', '.join(sorted(TRACK_URLS))}")
     return {name: value for name, value in found.items() if value}
 
 
@@ -166,20 +178,25 @@ def _checked(texts: Mapping[str, str], regions: list[str]) -> tuple[str, str] | 
 
     Returns None after saying what is wrong. Raises SettingsError.
     """
-    findings: list[Finding] = []
+    found: dict[str, list[Finding]] = {}
     for region in regions:
         diagnosis = anyio.run(_diagnosed, _environment(texts, region))
-        findings = diagnosis.findings
-        if not any(finding.state is State.BAD for finding in findings):
-            _tell(findings)
+        found[region] = diagnosis.findings
+        if not any(finding.state is State.BAD for finding in diagnosis.findings):
+            _tell(diagnosis.findings)
             return region, next(iter(diagnosis.workspaces.values()), "")
-    _tell(findings)
+    _tell(max(found.values(), key=_working))  # the first of those in which as many work
     return None
+
+
+def _working(findings: list[Finding]) -> int:
+    return sum(finding.state is State.GOOD for finding in findings)
 
 
 async def _diagnosed(environ: Mapping[str, str]) -> Diagnosis:
     async with wired(load(environ)) as wiring:
-        diagnosis = Diagnosis(settings=wiring.settings, gateway=wiring.gateway, now=time.time)
+        settings, gateway = wiring.settings, wiring.gateway
+        diagnosis = Diagnosis(settings=settings, gateway=gateway, now=time.time, source=Source.login())
         await diagnosis.run()
         return diagnosis
 

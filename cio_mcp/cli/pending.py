@@ -6,6 +6,7 @@ import json
 from cio_mcp.cli.ledger_file import add_store, run_on_ledger, say, visible, when
 from cio_mcp.ledger.office import Office
 from cio_mcp.ledger.terms import Confirmation
+from cio_mcp.moments import moment
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -41,4 +42,5 @@ def shown(confirmation: Confirmation) -> str:
 
 def _as_json(confirmation: Confirmation) -> str:
     names = ("operation", "tool", "principal", "workspace", "audience", "expires_at", "plan")
-    return json.dumps({name: getattr(confirmation, name) for name in names}, separators=(",", ":"))
+    told = {name: getattr(confirmation, name) for name in names}
+    return json.dumps(told | {"expires_at": moment(confirmation.expires_at)}, separators=(",", ":"))

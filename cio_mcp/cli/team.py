@@ -24,6 +24,7 @@ from cio_mcp.pipeline import Pipeline
 from cio_mcp.postgres import Database
 from cio_mcp.settings import Settings, settings_for
 from cio_mcp.webhooks.receiver import Receiver
+from cio_mcp.workspaces import Entry, WorkspacesFile
 
 RENEWED_EVERY = 60.0
 """Seconds after which a credential that was changed where it lies is in use, at the latest."""
@@ -126,16 +127,20 @@ def sites_of(settings: Settings) -> Iterable[Site]:
     if settings.workspaces is None:
         yield only_site(settings)
         return
-    file = settings.workspaces
-    for entry in file.entries:
-        read = partial(settings_for, entry, settings, os.environ, origin=file.origin)
-        place = f"{file.origin}, workspaces.{entry.name}"
-        yield Site(
-            settings=read(),
-            name=entry.name,
-            reread=None if settings.sandbox else read,
-            named=partial(_named, place),
-        )
+    for entry in settings.workspaces.entries:
+        yield site_of(settings.workspaces, entry, settings)
+
+
+def site_of(file: WorkspacesFile, entry: Entry, settings: Settings) -> Site:
+    """Return one workspace of a file; raises SettingsError if its settings cannot be read."""
+    read = partial(settings_for, entry, settings, os.environ, origin=file.origin)
+    place = f"{file.origin}, workspaces.{entry.name}"
+    return Site(
+        settings=read(),
+        name=entry.name,
+        reread=None if settings.sandbox else read,
+        named=partial(_named, place),
+    )
 
 
 def _named(place: str, variable: str) -> str:

@@ -29,11 +29,18 @@ def of_principal(connection: Connection, principal: str, limit: int, until: int)
     return found[: -limit - 1 : -1]
 
 
-def mentioning(connection: Connection, mark: str) -> Iterator[Record]:
-    """Yield the records in which a text stands, unverified."""
-    like = (f"%{mark}%",)  # in a mark nothing stands for other characters
-    asked = "SELECT seq, body, mac FROM records WHERE body LIKE ? ORDER BY seq"
-    with closing(connection.execute(asked, like)) as found:
+def mentioning(connection: Connection, mark: str, operation: str) -> Iterator[Record]:
+    """Yield the records in which a text stands, and those of an operation, unverified."""
+    values = (f"%{mark}%", operation)  # in a mark nothing stands for other characters
+    asked = "SELECT seq, body, mac FROM records WHERE body LIKE ? OR operation = ? ORDER BY seq"
+    with closing(connection.execute(asked, values)) as found:
+        yield from (chain.shown(stored(*row)) for row in found)
+
+
+def of_operation(connection: Connection, operation: str) -> Iterator[Record]:
+    """Yield the records of an operation, unverified."""
+    asked = "SELECT seq, body, mac FROM records WHERE operation = ? ORDER BY seq"
+    with closing(connection.execute(asked, (operation,))) as found:
         yield from (chain.shown(stored(*row)) for row in found)
 
 

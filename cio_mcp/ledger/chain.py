@@ -12,6 +12,7 @@ now and then, and comparing with it, shows both up to that head.
 import hashlib
 import hmac
 import json
+import string
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -60,7 +61,8 @@ class Link:
     def parsed(cls, text: str) -> Self:
         """Read SEQ:MAC as `str` writes it; raises ValueError."""
         seq, colon, mac = text.strip().partition(":")
-        if not (colon and seq.isascii() and seq.isdigit()) or len(mac) != MAC_BYTES * 2:
+        is_hex = len(mac) == MAC_BYTES * 2 and all(digit in string.hexdigits for digit in mac)
+        if not (colon and seq.isascii() and seq.isdigit() and is_hex):
             raise ValueError("a head is written as SEQ:MAC, as `cio-mcp audit verify` prints it")
         return cls(int(seq), bytes.fromhex(mac))
 
@@ -126,6 +128,13 @@ class Verdict:
     head: Link
     records: int
     fault: Fault | None = None
+
+    @property
+    def held(self) -> int:
+        """How many of the records hold: all, or those before the first that is wrong."""
+        if self.fault is None:
+            return self.records
+        return max(0, min(self.records, self.fault.seq - self.base.seq - 1))
 
 
 def canonical(record: Mapping[str, Any]) -> str:

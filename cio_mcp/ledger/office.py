@@ -59,7 +59,11 @@ class Office(Protocol):
         ...
 
     async def find(self, identifier: str) -> list[Record]:
-        """Return the records in which a person's or an object's identifier stands, unverified."""
+        """Return the records in which a person's or an object's identifier stands, or of an operation, unverified."""
+        ...
+
+    async def of_operation(self, operation: str) -> list[Record]:
+        """Return the records of an operation, unverified."""
         ...
 
     async def verify(self, expected_head: str | None = None) -> Verdict:
@@ -134,8 +138,12 @@ class FileOffice:
         return self._ledger.records(after, limit)
 
     async def find(self, identifier: str) -> list[Record]:
-        """Return the records in which a person's or an object's identifier stands, unverified."""
+        """Return the records in which a person's or an object's identifier stands, or of an operation, unverified."""
         return self._ledger.find(identifier)
+
+    async def of_operation(self, operation: str) -> list[Record]:
+        """Return the records of an operation, unverified."""
+        return self._ledger.of_operation(operation)
 
     async def verify(self, expected_head: str | None = None) -> Verdict:
         """Verify the chain and the tables, and compare with a head noted earlier; ValueError if that is no SEQ:MAC."""

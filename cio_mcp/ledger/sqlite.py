@@ -245,9 +245,14 @@ class SqliteLedger:
             return archive.of_principal(connection, principal, limit, entries.head(connection).seq)
 
     def find(self, identifier: str) -> list[Record]:
-        """Return the records in which a person's or an object's identifier stands, unverified."""
+        """Return the records in which a person's or an object's identifier stands, or of an operation, unverified."""
         with self._store.reading() as connection:
-            return list(archive.mentioning(connection, marked(identifier, self.digest)))
+            return list(archive.mentioning(connection, marked(identifier, self.digest), identifier.strip()))
+
+    def of_operation(self, operation: str) -> list[Record]:
+        """Return the records of an operation, unverified."""
+        with self._store.reading() as connection:
+            return list(archive.of_operation(connection, operation))
 
     def verify(self, expected_head: str | None = None) -> Verdict:
         """Verify the chain and the tables, and compare with a head noted earlier; ValueError if that is no SEQ:MAC.

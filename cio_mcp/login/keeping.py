@@ -6,7 +6,7 @@ from typing import Any
 
 from cio_mcp.login.kept import folder, make_folder
 from cio_mcp.replacing import replace_file
-from cio_mcp.workspaces.references import Place, Reference
+from cio_mcp.workspaces.references import INSTALL, Place, Reference
 
 SERVICE = "cio-mcp"
 _ANY, _RECOMMENDED = 0.1, 1
@@ -88,5 +88,5 @@ def _keyring() -> tuple[Any, type[Exception]]:
         import keyring  # noqa: PLC0415 - an extra, for those who use it
         from keyring.errors import KeyringError  # noqa: PLC0415 - as above
     except ImportError:
-        raise Unkept('keyring: is not installed; install cio-mcp with the extra "keyring"') from None
+        raise Unkept(f"keyring: is not installed; {INSTALL}") from None
     return keyring, KeyringError

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 # Ids of deliveries are URL-safe base64 (App API reference, "message_id").
@@ -33,11 +32,3 @@ def whole(value: Any) -> int | None:
 def identity(value: Any) -> int | str | None:
     """Return an id that can be shown: a number, or a text that can hold no sentence."""
     return value if isinstance(value, str) and _ID.fullmatch(value) else whole(value)
-
-
-def moment(seconds: float) -> str:
-    """Return seconds since 1970 as ISO 8601 in UTC, to the second."""
-    try:
-        return f"{datetime.fromtimestamp(int(seconds), UTC):%Y-%m-%dT%H:%M:%SZ}"
-    except (ValueError, OverflowError, OSError):
-        return "out of range"

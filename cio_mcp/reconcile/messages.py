@@ -6,8 +6,9 @@ from typing import Any
 from cio_mcp.catalog.emails import recipients
 from cio_mcp.catalog.endpoint import Catalog
 from cio_mcp.catalog.params import Params
+from cio_mcp.moments import moment
 from cio_mcp.readback import question as by_person
-from cio_mcp.reconcile.answers import Answer, identity, moment, rows, whole
+from cio_mcp.reconcile.answers import Answer, identity, rows, whole
 from cio_mcp.reconcile.case import Case, Question, Sighting, Verdict, unclear, weighed
 
 LOOK, SHARERS = "list_person_messages", "find_people_by_email"

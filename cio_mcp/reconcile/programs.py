@@ -5,7 +5,8 @@ from typing import Any
 
 from cio_mcp.catalog.endpoint import Catalog
 from cio_mcp.ledger.terms import Ending
-from cio_mcp.reconcile.answers import Answer, member, moment, rows, whole
+from cio_mcp.moments import moment
+from cio_mcp.reconcile.answers import Answer, member, rows, whole
 from cio_mcp.reconcile.case import (
     EARLY_SECONDS,
     PERSON,

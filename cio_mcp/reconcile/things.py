@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cio_mcp.catalog.endpoint import Catalog
+from cio_mcp.moments import moment
 from cio_mcp.readback import question as by_path
-from cio_mcp.reconcile.answers import Answer, identity, member, moment, rows, whole
+from cio_mcp.reconcile.answers import Answer, identity, member, rows, whole
 from cio_mcp.reconcile.case import Case, Question, Sighting, Verdict, absent, done, unclear, weighed
 from cio_mcp.scrub import text
 

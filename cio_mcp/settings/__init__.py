@@ -1,6 +1,6 @@
 """What an operator can set, and how it is read."""
 
-from cio_mcp.settings.entries import settings_for
+from cio_mcp.settings.entries import settings_for, unreadable
 from cio_mcp.settings.loading import (
     APP_URLS,
     TRACK_URLS,
@@ -8,6 +8,7 @@ from cio_mcp.settings.loading import (
     SettingsError,
     add_flags,
     flags_given,
+    keys_named,
     load,
     settings_at,
     source_of,
@@ -32,10 +33,12 @@ __all__ = [
     "difference",
     "flags_given",
     "is_customer_io",
+    "keys_named",
     "load",
     "settings_at",
     "settings_for",
     "source_of",
     "strangers",
+    "unreadable",
     "with_login",
 ]

@@ -199,6 +199,12 @@ def source_of(option: Option, flags: Mapping[str, str]) -> str:
     return option.flag if option.flag and option.name in flags else option.env
 
 
+def keys_named(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that hold keys, or name files that do: any of them goes before all that are stored."""
+    names = [name for option in OPTIONS if option.name in NAMES for name in (option.env, _file_of(option))]
+    return [name for name in names if _set(environ.get(name))]
+
+
 def strangers(environ: Mapping[str, str]) -> dict[str, str]:
     """Return variables that look like settings and are none, each with the nearest that is one."""
     known = [name for option in OPTIONS for name in (option.env, _file_of(option))]

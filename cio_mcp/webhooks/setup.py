@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cio_mcp.reconcile.answers import moment
+from cio_mcp.moments import moment
 from cio_mcp.webhooks.store import Kept, Standing
 
 Json = dict[str, Any]

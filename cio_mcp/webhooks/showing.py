@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cio_mcp import privacy, shaping
+from cio_mcp.moments import moment
 from cio_mcp.privacy import Mask
-from cio_mcp.reconcile.answers import moment
 from cio_mcp.webhooks.events import Event
 from cio_mcp.webhooks.store import Position, Stored
 from cio_mcp.webhooks.timeline import Step

@@ -94,6 +94,10 @@ TOOLS = (
 )
 
 
+NEEDS = {tool.name: (LIKE,) for tool in TOOLS[:-1]}
+"""Whoever may not use these does not get the tool."""
+
+
 async def _announced(course: Course, so_far: float, in_all: float, _text: str) -> None:
     """Say once how long it may take."""
     if not so_far:
@@ -126,8 +130,11 @@ def webhook_tools(
         progress=progress,
     )
     answers: tuple[Answer, ...] = (desk.timeline, desk.listed, desk.wait, desk.setting_up)
-    tools = [Answered(tool=tool, answer=answer) for tool, answer in zip(TOOLS, answers, strict=True)]
-    return tuple(tools if policy.permits(like) else tools[-1:])
+    return tuple(
+        Answered(tool=tool, answer=answer)
+        for tool, answer in zip(TOOLS, answers, strict=True)
+        if all(policy.permits(exchange.catalog[name]) for name in NEEDS.get(tool.name, ()))
+    )
 
 
 @dataclass(slots=True, kw_only=True)

@@ -15,8 +15,16 @@ class Place(StrEnum):
     KEYRING = "keyring"
 
 
+INSTALL = 'pip install "cio-mcp[keyring]"'
+"""What is typed where the keyring cannot be reached yet."""
+
+
 class Unreadable(Exception):
     """A credential cannot be had from where it should lie; the text says why, and never holds any of it."""
+
+    def __init__(self, text: str, *, remedy: str = "") -> None:
+        super().__init__(text)
+        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +50,19 @@ class Reference:
         """Return the credential; raises Unreadable. A keyring may take its time, and may ask its user."""
         found = self._found(environ).strip()
         if not found:
-            raise Unreadable(f"{self} holds nothing")
+            raise Unreadable(f"{self} holds nothing", remedy=self._remedy())
         return found
+
+    def _remedy(self) -> str:
+        """Return what puts a credential there."""
+        match self.place:
+            case Place.ENV:
+                return f"set {self.name} in this environment"
+            case Place.FILE:
+                return "write the key into that file"
+            case Place.KEYRING:
+                service, user = self.name.split("/", 1)
+                return f"store the key: keyring set {service} {user}"
 
     def _found(self, environ: Mapping[str, str]) -> str:
         match self.place:
@@ -63,7 +82,8 @@ def _in_file(name: str) -> str:
         return Path(name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-        raise Unreadable(f"file:{name} cannot be read: {reason}") from None
+        text = f"file:{name} cannot be read: {reason}"
+        raise Unreadable(text, remedy="let whoever starts this read it, or name another place") from None
 
 
 def _in_keyring(service: str, user: str) -> str:
@@ -71,8 +91,9 @@ def _in_keyring(service: str, user: str) -> str:
         import keyring  # noqa: PLC0415 - an extra, for those who use it
         from keyring.errors import KeyringError  # noqa: PLC0415 - as above
     except ImportError:
-        raise Unreadable('keyring: is not installed; install cio-mcp with the extra "keyring"') from None
+        raise Unreadable(f"keyring: is not installed; {INSTALL}") from None
     try:
         return keyring.get_password(service, user) or ""
     except KeyringError as error:
-        raise Unreadable(f"keyring:{service}/{user} cannot be read ({type(error).__name__})") from None
+        text = f"keyring:{service}/{user} cannot be read ({type(error).__name__})"
+        raise Unreadable(text, remedy="unlock the keyring, or name another place") from None

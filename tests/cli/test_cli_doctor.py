@@ -1,5 +1,6 @@
 """`cio-mcp doctor`: the findings as a page or as JSON, and an exit code for scripts."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +19,9 @@ def test_good_keys_end_well(sandbox_variables: dict[str, str]) -> None:
     url = sandbox_variables["CUSTOMERIO_APP_URL"]
     assert lines[:2] == [f"ok   {key} key: works at {url}: region us, workspace 1" for key in ("Track", "App")]
     assert lines[2].startswith("note Ledger: ")
-    assert lines[3] == f"note Tools: {len(CATALOG)} of {len(CATALOG)} served with these settings"
+    assert lines[3] == (
+        f"note Tools: {len(CATALOG)} of {len(CATALOG)} served with these settings, and 11 of this server itself"
+    )
     assert "app 10/1s" in lines[4]
     assert lines[-1] == "All is well."
 
@@ -58,7 +61,9 @@ def test_without_keys_it_says_so_and_fails() -> None:
     told = run("doctor")
     assert (told.code, told.err) == (1, "")
     assert "BAD" not in told.out
-    assert told.out.splitlines()[-1] == "No credential is set: set at least one, or try --sandbox."
+    assert told.out.splitlines()[-1] == (
+        "No credential is set: run `cio-mcp login`, set at least one, or try --sandbox."
+    )
 
 
 def test_keys_of_different_workspaces_are_told_apart(here: Here, sandbox_variables: dict[str, str]) -> None:
@@ -106,3 +111,62 @@ def test_it_looks_at_the_ledger_and_at_the_stop_and_changes_neither(tmp_path: Pa
     assert "all writes are stopped since" in stopped.out
     place.chmod(0o644)
     assert "chmod" in run(*words).out
+
+
+SEVERAL = """
+[workspaces.staging]
+app_api_key = "env:CANARY_STAGING"
+site_id = "keyring:cio-mcp/staging"
+track_api_key = "file:/nowhere/canary"
+
+[workspaces.trial]
+app_api_key = "env:CANARY_TRIAL"
+region = "mars"
+
+[workspaces.production]
+app_api_key = "env:CANARY_PRODUCTION"
+"""
+
+
+def workspaces_file(folder: Path) -> Path:
+    path = folder / "workspaces.toml"
+    path.write_text(SEVERAL, encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def test_each_credential_that_cannot_be_read_is_told_and_the_other_workspaces_are_looked_at(
+    here: Here, tmp_path: Path, sandbox_variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    hosts = {name: sandbox_variables[name] for name in ("CUSTOMERIO_TRACK_URL", "CUSTOMERIO_APP_URL")}
+    keys = dict.fromkeys(("CANARY_PRODUCTION", "CANARY_TRIAL"), sandbox_variables["CUSTOMERIO_APP_API_KEY"])
+    file = workspaces_file(tmp_path)
+    told = here("doctor", "--workspaces", str(file), env=hosts | keys)
+    lines = told.out.splitlines()
+    assert (told.code, told.err) == (1, "")
+    assert lines[:5] == [
+        'BAD  staging, site_id: keyring: is not installed; pip install "cio-mcp[keyring]"',
+        "BAD  staging, track_api_key: file:/nowhere/canary cannot be read: No such file or directory",
+        "       let whoever starts this read it, or name another place",
+        "BAD  staging, app_api_key: env:CANARY_STAGING holds nothing",
+        "       set CANARY_STAGING in this environment",
+    ]
+    assert f"BAD  trial, Settings: {file}, workspaces.trial.region must be " in told.out
+    assert "ok   production, App key: works at " in told.out
+    names = " and ".join(f"{name} in {file}, workspaces.production" for name in ("site_id", "track_api_key"))
+    assert f"       set {names}; keys are made in" in told.out
+    assert "cio-mcp login" not in told.out
+
+
+def test_a_workspace_in_the_wrong_region_is_mended_in_its_file(
+    here: Here, tmp_path: Path, sandbox_variables: dict[str, str]
+) -> None:
+    file = tmp_path / "workspaces.toml"
+    names = ("site_id", "track_api_key")
+    lines = [f'{name} = "env:CUSTOMERIO_{name.upper()}"' for name in names]
+    file.write_text("[workspaces.a]\nregion = 'eu'\n" + "\n".join(lines), encoding="utf-8")
+    file.chmod(0o600)
+    told = here("doctor", "--workspaces", str(file), env=sandbox_variables)
+    assert f"the account lives in us and region in {file}, workspaces.a is eu\n" in told.out
+    assert f"       set region in {file}, workspaces.a to us\n" in told.out

@@ -7,6 +7,7 @@ import pytest
 
 from cio_mcp.catalog import CATALOG
 from cio_mcp.cli.grants import explain
+from cio_mcp.cli.own import OWN, reads_of
 from cio_mcp.errors import InvalidArguments
 from cio_mcp.policy import Policy
 from cio_mcp.policy.profiles import PROFILES
@@ -22,12 +23,12 @@ def explained(tool: str, given: dict[str, Any] | None, profile: str, **variables
     return told.as_json() | {"page": told.page()}
 
 
-def test_an_allowed_call_is_told_with_its_rule_count_budget_and_look_up() -> None:
+def test_a_call_that_rests_on_a_look_up_is_told_with_its_rule_count_and_budget() -> None:
     told = explained("send_email", EMAIL, "sender")
     page = told.pop("page")
     assert told == {
         "tool": "send_email",
-        "verdict": "allowed",
+        "verdict": "depends",
         "rule": "allow messaging:send_email (profile sender)",
         "recipients": 1,
         "budget": [{"recipients": 100, "seconds": 3600}, {"recipients": 500, "seconds": 86400}],
@@ -35,7 +36,7 @@ def test_an_allowed_call_is_told_with_its_rule_count_budget_and_look_up() -> Non
         "asked_because": [],
     }
     assert page.splitlines() == [
-        "send_email: allowed",
+        "send_email: depends on what is looked up",
         "  rule        allow messaging:send_email (profile sender)",
         "  recipients  1",
         "  budget      at most 100 in any hour, in each workspace",
@@ -51,16 +52,58 @@ def test_a_denied_call_is_told_with_what_would_have_to_change() -> None:
     assert "  to change   Leave bcc out." in told["page"]
 
 
-def test_a_call_that_a_person_is_asked_about_is_told_as_such_unless_nobody_is() -> None:
+def test_a_call_whose_audience_must_be_counted_is_not_said_to_be_allowed() -> None:
     told = explained("trigger_broadcast", {"broadcast_id": 1}, "broadcaster")
-    assert (told["verdict"], told["recipients"]) == ("asked about", None)
-    assert "  confirmed   by a person, because it sends to an audience" in told["page"]
-    assert "  recipients  known only from a look at the audience" in told["page"]
-    assert "  counted     its audience must be counted" in told["page"]
-    assert (
-        explained("trigger_broadcast", {"broadcast_id": 1}, "broadcaster", CIO_MCP_CONFIRM="off")["verdict"]
-        == "allowed"
-    )
+    assert (told["verdict"], told["recipients"]) == ("depends", None)
+    page = told["page"].splitlines()
+    assert page[0] == "trigger_broadcast: depends on what is counted, and asked about"
+    assert "  recipients  known only from a look at the audience" in page
+    assert "  counted     its audience must be counted, and within the budget" in told["page"]
+    assert "; refused where that cannot be known\n" in told["page"]
+    unasked = explained("trigger_broadcast", {"broadcast_id": 1}, "broadcaster", CIO_MCP_CONFIRM="off")
+    assert unasked["page"].startswith("trigger_broadcast: depends on what is counted\n")
+
+
+@pytest.mark.parametrize(
+    ("mode", "by"),
+    [
+        ("auto", "a person, or by a token where the client cannot ask one"),
+        ("ask", "a person, through the client"),
+        ("token", "a token"),
+        ("operator", "the operator"),
+    ],
+)
+def test_what_confirms_a_call_is_told(mode: str, by: str) -> None:
+    told = explained("delete_segment", {"segment_id": 1}, "admin", CIO_MCP_CONFIRM=mode)
+    assert (told["verdict"], told["confirmed_by"]) == ("asked about", by)
+    assert f"  confirmed   by {by}, because it removes or replaces what cannot be had back" in told["page"]
+    unasked = explained("delete_segment", {"segment_id": 1}, "admin", CIO_MCP_CONFIRM="off")
+    assert (unasked["verdict"], "confirmed_by" in unasked) == ("allowed", False)
+
+
+@pytest.mark.parametrize("tool", OWN)
+def test_a_tool_of_this_server_is_explained_by_what_it_reads(here: Here, tool: str) -> None:
+    reads = reads_of(OWN[tool])
+    allowed = here("grants", "explain", tool)
+    assert (allowed.code, allowed.out.splitlines()[0]) == (0, f"{tool}: allowed")
+    assert f"  reads with  {', '.join(reads) or 'none'}\n" in allowed.out
+    narrowed = here("grants", "explain", tool, "--areas", "segments", "--json")
+    assert (narrowed.code, narrowed.json["verdict"]) == ((1, "denied") if reads else (0, "allowed"))
+    if reads:
+        assert narrowed.json["rule"] == "--areas"
+
+
+def test_arguments_of_a_tool_of_this_server_are_checked(here: Here) -> None:
+    assert "reconcile_operation: " in here("grants", "explain", "reconcile_operation", '{"operation": 4}').sentence(2)
+    assert "did you mean list_delivery_events?" in here("grants", "explain", "list_delivery_event").sentence(2)
+
+
+@pytest.mark.parametrize("words", [[], ["--read-only"], ["--areas", "segments"], ["--profile", "safe"]])
+def test_the_tools_that_are_shown_are_those_that_a_client_gets(here: Here, words: list[str]) -> None:
+    shown = here("grants", "show", "--json", *words).json
+    listed = [tool["name"] for tool in here("tools", "--json", *words).json["tools"]]
+    assert shown["tools"] + shown["own_tools"] == listed
+    assert f"of this server   {len(shown['own_tools'])} more" in here("grants", "show", *words).out
 
 
 def test_a_tool_is_explained_without_arguments() -> None:

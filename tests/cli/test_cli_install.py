@@ -236,21 +236,37 @@ def test_a_file_without_servers_is_what_it_was_when_the_only_entry_is_gone(insta
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("host", "held", "said"),
     [
-        ("{nonsense", "is no JSON: .* in line 1; mend it, or name another file with --config"),
-        ("[1]", "is no JSON object; mend it"),
-        ('{"mcpServers": []}', "mcpServers in it is no table of servers; mend it"),
-        ('{"mcpServers": {"customerio": {"command": "npx"}}}', "starts another program; choose --name"),
+        ("claude-desktop", b"{broken", "is no JSON: .* in line 1"),
+        ("cursor", b"[1]", "is no JSON object"),
+        ("cursor", b'{"mcpServers": []}', "mcpServers in it is no table of servers"),
+        ("codex", b"x = [", "is no TOML: "),
+        ("codex", b"mcp_servers = 1\n", "mcp_servers in it is no table of servers"),
+        ("vscode", b'{"servers": []}', "servers in it is no table of servers"),
+        ("zed", b"{}\xff", "is no UTF-8 text"),
     ],
 )
-def test_a_file_that_cannot_be_changed_is_named_with_the_remedy(install: Installs, text: str, said: str) -> None:
+def test_a_file_that_cannot_be_read_is_left_alone_and_the_entry_shown(
+    install: Installs, host: str, held: bytes, said: str
+) -> None:
+    path = file_of(path_of(HOSTS[host], install.home), "")
+    path.write_bytes(held)
+    refused = install(host, "--sandbox")
+    shown, remark, rest = refused.err.partition(f"cio-mcp: {path}")
+    assert (refused.code, shown, remark) == (1, f"For {path}:\n", f"cio-mcp: {path}")
+    assert re.search(f"{said}.*; it is left as it is; add what is printed above by hand", rest)
+    printed = (tomllib.loads if host == "codex" else json.loads)(refused.out)
+    assert printed[HOSTS[host].table]["customerio"]["args"] == ["--sandbox"]
+    assert "take customerio out by hand" in install(host, "--uninstall").sentence(1)
+    assert (path.read_bytes(), backups(path)) == (held, [])
+
+
+def test_an_entry_of_another_program_is_not_written_over(install: Installs) -> None:
+    text = '{"mcpServers": {"customerio": {"command": "npx"}}}'
     path = file_of(path_of(HOSTS["cursor"], install.home), text)
-    refused = install("cursor", "--sandbox").sentence(1)
-    assert refused.startswith(f"cio-mcp: {path}")
-    assert re.search(said, refused)
-    assert path.read_text(encoding="utf-8") == text
-    assert backups(path) == []
+    assert "starts another program; choose --name" in install("cursor", "--sandbox").sentence(1)
+    assert (path.read_text(encoding="utf-8"), backups(path)) == (text, [])
 
 
 def test_an_entry_of_another_program_is_not_taken_out(install: Installs) -> None:
@@ -271,7 +287,9 @@ def test_a_file_of_another_user_is_left_alone(install: Installs) -> None:
 
 def test_a_folder_in_the_files_place_is_named(install: Installs) -> None:
     path_of(HOSTS["cursor"], install.home).mkdir(parents=True)
-    assert "cannot be read: Is a directory" in install("cursor", "--sandbox").sentence(1)
+    refused = install("cursor", "--sandbox")
+    assert (refused.code, "cannot be read: Is a directory" in refused.err) == (1, True)
+    assert refused.json["mcpServers"]["customerio"]["args"] == ["--sandbox"]
 
 
 def test_a_link_is_followed_and_stays_a_link(install: Installs, tmp_path: Path) -> None:

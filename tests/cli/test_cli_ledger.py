@@ -18,7 +18,7 @@ from cio_mcp.cli.ledger_file import user, visible
 from cio_mcp.ledger import stop
 from cio_mcp.ledger.clock import SteadyClock
 from cio_mcp.ledger.place import key_path, stop_path
-from cio_mcp.ledger.terms import State, Stopped, Terms
+from cio_mcp.ledger.terms import Ending, Outcome, State, Stopped, Terms
 from tests.cli.commands import CLEAN, PATIENCE, ROOT, Ended
 from tests.ledger.book import OK, UNKNOWN, Calls, Clock, confirmation, opened
 
@@ -102,7 +102,27 @@ def test_verify_says_that_all_records_hold_where_they_end_and_what_it_cannot_sho
     assert (again.code, "the noted head is one of them" in again.out) == (0, True)
     foreign = command("audit", path, "verify", "--head", f"6:{'0' * 64}")
     assert (foreign.code, "FAULT (rewritten) at record 6" in foreign.out) == (1, True)
-    assert command("audit", path, "verify", "--head", "6").sentence(1).startswith("cio-mcp: --head: a head is written")
+    for malformed in ("6", f"6:{'x' * 64}"):
+        refused = command("audit", path, "verify", "--head", malformed).sentence(2)
+        assert refused.startswith("cio-mcp: --head: a head is written")
+
+
+def test_verify_says_how_many_records_hold_before_the_one_that_does_not(command: Command, path: Path) -> None:
+    ended = command("audit", path, "verify", "--head", f"3:{'0' * 64}")
+    assert (ended.code, ended.out.splitlines()[1]) == (1, "  2 records hold before it; keep it as evidence")
+
+
+def test_verify_answers_programs_in_json(command: Command, path: Path) -> None:
+    good = command("audit", path, "verify", "--json")
+    assert (good.code, good.json | {"head": ""}) == (
+        0, {"ok": True, "records": 6, "removed_up_to": 0, "head": "", "fault": None},
+    )  # fmt: skip
+    assert command("audit", path, "verify", "--head", good.json["head"]).code == 0
+    bad = command("audit", path, "verify", "--json", "--head", f"3:{'0' * 64}")
+    assert (bad.code, bad.json["ok"], bad.json["records"], bad.json["head"]) == (1, False, 2, None)
+    assert bad.json["fault"] == {
+        "flaw": "rewritten", "record": 3, "text": "record 3 is not the one whose mac was noted",
+    }  # fmt: skip
 
 
 def test_verify_names_the_first_record_that_was_changed(command: Command, path: Path) -> None:
@@ -118,8 +138,9 @@ def test_show_prints_the_last_records_on_a_line_each_with_nothing_hidden(command
     assert ended.code == 0
     lines = ended.out.splitlines()
     assert [line.split()[0] for line in lines] == ["4", "5", "6"]
-    assert "intent     op-000002 send_email" in lines[0]
-    assert "outcome    op-000002 send_email unknown" in lines[1]
+    assert "intent     send_email op-000002  " in lines[0]
+    assert "outcome    send_email unknown outcome_unknown op-000002  " in lines[1]
+    assert lines[0].split(" arguments=")[1].startswith('{"to": "hmac:'), "what is long comes last"
     assert all(line.isprintable() for line in lines)
     assert len(command("audit", path, "show").out.splitlines()) == 6
 
@@ -138,9 +159,44 @@ def test_find_prints_the_records_that_name_a_person(command: Command, path: Path
     assert command("audit", path, "find", "nobody").out == ""
 
 
-@pytest.mark.parametrize("words", [("find",), ("verify", "ada")])
-def test_only_find_takes_an_identifier(command: Command, path: Path, words: tuple[str, ...]) -> None:
-    assert "audit find takes one IDENTIFIER" in command("audit", path, *words).sentence(1)
+def test_an_operation_is_looked_up_by_its_id(command: Command, path: Path) -> None:
+    shown = command("audit", path, "show", "op-000002")
+    assert (shown.code, shown.err) == (0, "")
+    assert [line.split()[0] for line in shown.out.splitlines()] == ["4", "5"]
+    as_json = command("audit", path, "show", "op-000002", "--json")
+    assert [json.loads(line)["kind"] for line in as_json.out.splitlines()] == ["intent", "outcome"]
+    assert command("audit", path, "find", "op-000002").out == shown.out
+    assert "no record is of an operation op-nobody" in command("audit", path, "show", "op-nobody").sentence(2)
+
+
+def test_the_code_of_a_refusal_stands_before_the_rest(command: Command, path: Path) -> None:
+    async def refuse() -> None:
+        with opened(path) as ledger:
+            await ledger.conclude(
+                Calls().intent(operation="op-later"), Outcome(ending=Ending.REFUSED, code="held_back")
+            )
+
+    anyio.run(refuse)
+    assert "outcome    send_email refused held_back op-later  " in command("audit", path, "show", "--last", "1").out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("find",), "audit find takes one IDENTIFIER"),
+        (("verify", "ada"), "audit verify takes no IDENTIFIER"),
+        (("export", "ada"), "audit export takes no IDENTIFIER"),
+        (("export", "--last", "3"), "audit export takes no --last"),
+        (("verify", "--last", "3"), "audit verify takes no --last"),
+        (("show", "--head", "6:0"), "audit show takes no --head"),
+        (("show", "op-000001", "--last", "3"), "audit show OPERATION takes no --last"),
+        (("find", "ada", "--head", "6:0", "--last", "3"), "audit find takes no --head and no --last"),
+    ],
+)
+def test_what_a_question_does_not_take_is_refused_by_name(
+    command: Command, path: Path, words: tuple[str, ...], said: str
+) -> None:
+    assert command("audit", path, *words).sentence(2) == f"cio-mcp: {said}\n"
 
 
 def test_an_audit_leaves_the_ledger_as_it_is(command: Command, path: Path) -> None:
@@ -162,6 +218,8 @@ async def test_stop_stops_every_write_at_once_and_resume_lets_them_leave(path: P
         assert re.search(r"They were stopped since 20\d\d-.*Z \(an incident\)", ended.out)
         await ledger.begin(Calls().intent(operation="op-later"), Terms())
     assert kinds(path)[6:8] == ["stop", "resume"]
+    shown = in_a_process("audit", path, "show").out
+    assert re.search(r" resume .* since=20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", shown)
 
 
 def test_resume_says_when_nothing_was_stopped(command: Command, path: Path) -> None:
@@ -188,6 +246,7 @@ def test_what_waits_for_a_person_is_listed_with_its_plan(command: Command, asked
     assert "handle-1" not in ended.out
     [line] = command("pending", asked, "--json").out.splitlines()
     assert (json.loads(line)["operation"], json.loads(line)["plan"]) == ("op-asked", PLAN)
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", json.loads(line)["expires_at"])
 
 
 def test_a_person_is_told_that_nothing_waits(command: Command, path: Path) -> None:
@@ -246,9 +305,10 @@ ONE_OF_EACH: Mapping[str, tuple[str, ...]] = {
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_without_a_ledger_a_command_says_so_and_makes_none(command: Command, tmp_path: Path, name: str) -> None:
+    code = 2 if name == "audit" else 1  # 1 would say that the record was found to be at fault
     for setting in (tmp_path / "none.sqlite3", tmp_path / "nowhere" / "none.sqlite3"):
-        assert f"there is no ledger at {setting}" in command(name, setting, *ONE_OF_EACH[name]).sentence(1)
-    assert "in memory" in command(name, "memory", *ONE_OF_EACH[name]).sentence(1)
+        assert f"there is no ledger at {setting}" in command(name, setting, *ONE_OF_EACH[name]).sentence(code)
+    assert "in memory" in command(name, "memory", *ONE_OF_EACH[name]).sentence(code)
     assert list(tmp_path.iterdir()) == []
 
 

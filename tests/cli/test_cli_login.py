@@ -6,12 +6,13 @@ import pty
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from cio_mcp.sandbox import running_sandbox
+from cio_mcp.sandbox import Keys, RunningSandbox, running_sandbox
+from cio_mcp.settings import APP_URLS, TRACK_URLS, Region
 from tests.cli.commands import CLEAN, COMMAND, PATIENCE, Ended, run, running
 from tests.cli.conftest import Here
 from tests.cli.homes import IN_HOME, NONE, files_in, home_variables, only_on_linux, without_keys
@@ -108,7 +109,10 @@ def test_a_key_that_does_not_work_is_not_stored(home: Home) -> None:
     refused = home.run("login", given=b"CUSTOMERIO_APP_API_KEY=canary-nobody\n")
     assert (refused.code, refused.out.splitlines()[1:]) == (1, [])
     assert "BAD  App key: refused (401)" in refused.err
-    assert "nothing was stored; --unchecked would store them all the same" in refused.err
+    assert refused.err.endswith(
+        "cio-mcp: nothing was stored; mend that and run `cio-mcp login` again, where a line that is not given leaves a "
+        "key out\n"
+    )
     assert "canary" not in refused.out + refused.err
     assert list(files_in(home.config)) == []
     assert home.run("login", "--unchecked", given=b"CUSTOMERIO_APP_API_KEY=canary-nobody\n").code == 0
@@ -122,6 +126,101 @@ def test_the_region_of_the_account_is_found_out(here: Here, tmp_path: Path) -> N
         assert (done.code, "region eu" in done.out) == (0, True)
         assert "region eu" in home.run("doctor").out
         assert "CUSTOMERIO_REGION is us" in home.run("doctor", CUSTOMERIO_REGION="us").out
+
+
+EU = Keys(site_id="canary-eu-site", track_api_key="canary-eu-track", app_api_key="canary-eu-app")
+
+
+@pytest.fixture
+def regions(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """Yield a home in front of both regions of Customer.io, each of which knows keys of its own."""
+    with running_sandbox(region="us") as us, running_sandbox(keys=EU, region="eu") as eu:
+        found: dict[Region, RunningSandbox] = {"us": us, "eu": eu}
+        for region, sandbox in found.items():
+            for urls in (TRACK_URLS, APP_URLS):
+                monkeypatch.setitem(urls, region, sandbox.url)
+        yield Home(here, tmp_path, {})
+
+
+def lines(keys: Mapping[str, str]) -> bytes:
+    return "".join(f"CUSTOMERIO_{name.upper()}={key}\n" for name, key in keys.items()).encode()
+
+
+@pytest.mark.parametrize("keys", [KEYS, {name: getattr(EU, name) for name in KEYS}], ids=["us", "eu"])
+def test_one_mistyped_key_makes_no_other_look_wrong(regions: Home, keys: dict[str, str]) -> None:
+    refused = regions.run("login", given=lines(keys | {"track_api_key": "canary-mistyped"}))
+    assert (refused.code, refused.err.count("BAD  ")) == (1, 1)
+    assert "BAD  Track key: refused (401) in both regions: site id and key do not belong together" in refused.err
+    assert "ok   App key: works at" in refused.err
+
+
+def test_a_region_that_was_named_wrongly_is_mended_by_its_flag(
+    regions: Home,
+) -> None:
+    home = regions
+    refused = home.run("login", "--region", "eu", given=LINES)
+    assert refused.err.count("works in region us only\n       log in with --region us\n") == 2
+    assert "CUSTOMERIO_REGION" not in refused.err
+    assert home.run("login", "--region", "us", given=LINES).code == 0
+
+
+def test_a_region_among_the_lines_is_taken_as_the_flag_and_the_flag_goes_before_it(
+    regions: Home,
+) -> None:
+    home = regions
+    assert "works in region us only" in home.run("login", given=b"export CUSTOMERIO_REGION=eu\n" + LINES).err
+    assert "region us" in home.run("login", given=LINES + b"CUSTOMERIO_REGION=us\n").out
+    assert home.run("login", "--region", "us", given=LINES + b"CUSTOMERIO_REGION=eu\n").code == 0
+    assert "CUSTOMERIO_REGION must be one of eu, us" in home.run("login", given=b"CUSTOMERIO_REGION=mars\n").sentence(1)
+    assert "no key was given" in home.run("login", given=b"CUSTOMERIO_REGION=us\n").sentence(1)
+
+
+def test_half_a_track_key_is_told_with_what_to_give(regions: Home) -> None:
+    refused = regions.run("login", given=lines({name: KEYS[name] for name in ("site_id", "app_api_key")}))
+    assert "BAD  Track key: half set: CUSTOMERIO_TRACK_API_KEY is missing\n" in refused.err
+    assert "run `cio-mcp login` again and give CUSTOMERIO_TRACK_API_KEY; keys are made in" in refused.err
+    assert "ok   App key" in refused.err
+
+
+def test_a_region_that_does_not_answer_is_not_said_to_have_refused(
+    regions: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for urls in (TRACK_URLS, APP_URLS):
+        monkeypatch.setitem(urls, "eu", "http://127.0.0.1:1")
+    mistyped = regions.run("login", given=lines(KEYS | {"track_api_key": "canary-mistyped"}))
+    assert "BAD  Track key: refused (401) in region us, and region eu did not answer: " in mistyped.err
+    for urls in (TRACK_URLS, APP_URLS):
+        monkeypatch.setitem(urls, "us", "http://127.0.0.1:1")
+    offline = regions.run("login", given=LINES)
+    assert offline.err.count("http://127.0.0.1:1 did not answer") == 2
+    assert "check the network" in offline.err
+
+
+def test_a_login_that_the_environment_goes_before_is_said_to_be_unused(home: Home, tmp_path: Path) -> None:
+    assert "Note: " not in home.run("login", given=LINES).out
+    done = home.run("login", given=LINES, CUSTOMERIO_APP_API_KEY=KEYS["app_api_key"])
+    assert done.out.endswith(
+        "Note: servers started from this environment do not use them, because it holds CUSTOMERIO_APP_API_KEY.\n"
+    )
+    told = home.run("doctor", CUSTOMERIO_APP_API_KEY=KEYS["app_api_key"])
+    assert "a login is stored, and not used, because CUSTOMERIO_APP_API_KEY is in the environment\n" in told.out
+    assert "set CUSTOMERIO_SITE_ID and CUSTOMERIO_TRACK_API_KEY; keys are made" in told.out
+    assert "not used" not in home.run("doctor").out
+    file = tmp_path / "app-key"
+    file.write_text(KEYS["app_api_key"], encoding="utf-8")
+    assert "because CUSTOMERIO_APP_API_KEY_FILE is" in home.run("doctor", CUSTOMERIO_APP_API_KEY_FILE=str(file)).out
+
+
+def test_whoever_has_no_key_is_told_of_login(home: Home) -> None:
+    told = home.run("doctor").out
+    assert "       run `cio-mcp login`, or set CUSTOMERIO_APP_API_KEY; keys are made in" in told
+    assert told.endswith("No credential is set: run `cio-mcp login`, set at least one, or try --sandbox.\n")
+    assert (
+        "The operator runs `cio-mcp login`, or sets CUSTOMERIO_APP_API_KEY (or the same with _FILE)" in reads(home).err
+    )
+    home.run("login", given=lines({"site_id": KEYS["site_id"], "track_api_key": KEYS["track_api_key"]}))
+    assert "       run `cio-mcp login` and give CUSTOMERIO_APP_API_KEY; keys are made" in home.run("doctor").out
+    assert "The operator runs `cio-mcp login` and gives CUSTOMERIO_APP_API_KEY where" in reads(home).err
 
 
 def test_one_key_is_added_to_those_that_are_stored(home: Home) -> None:
@@ -194,7 +293,8 @@ def test_a_marker_that_is_not_ours_is_not_followed(home: Home, spoil: object, sa
     assert "canary" not in refused
 
 
-def test_a_terminal_is_asked_without_an_echo(home: Home) -> None:
+def at_a_terminal(home: Home, *answers: bytes) -> tuple[int, str]:
+    """Log in at a terminal, with an answer to each question as it comes; return the exit code and all that was seen."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(  # noqa: S603 - our own program
         [*COMMAND, "login"],
@@ -206,10 +306,10 @@ def test_a_terminal_is_asked_without_an_echo(home: Home) -> None:
     )
     os.close(theirs)
     seen = ""
-    for question, answer in zip(("site id: ", "Track API: key: ", "App API: key: "), KEYS.values(), strict=True):
+    for question, answer in zip(("site id: ", "Track API: key: ", "App API: key: "), answers, strict=False):
         while question not in seen:
             seen += os.read(ours, 1_000).decode()
-        os.write(ours, f"{answer}\n".encode())
+        os.write(ours, answer)
     try:
         while chunk := os.read(ours, 1_000):
             seen += chunk.decode()
@@ -217,9 +317,31 @@ def test_a_terminal_is_asked_without_an_echo(home: Home) -> None:
         pass
     finally:
         os.close(ours)
-    assert process.wait(PATIENCE) == 0, seen
+    return process.wait(PATIENCE), seen
+
+
+def test_a_terminal_is_asked_without_an_echo(home: Home) -> None:
+    code, seen = at_a_terminal(home, *(f"{key}\n".encode() for key in KEYS.values()))
+    assert code == 0, seen
     assert not [key for key in KEYS.values() if key in seen]
     assert reads(home).code == 0
+
+
+END_OF_INPUT = b"\x04"
+
+
+@pytest.mark.parametrize("answers", [(END_OF_INPUT,), (b"canary-site\n", END_OF_INPUT)], ids=["first", "second"])
+def test_whoever_ends_the_questions_stores_nothing(home: Home, answers: tuple[bytes, ...]) -> None:
+    code, seen = at_a_terminal(home, *answers)
+    assert (code, seen.splitlines()[-1]) == (1, "cio-mcp: no key was given, so nothing was stored")
+    assert "Traceback" not in seen
+    assert list(files_in(home.config)) == []
+
+
+def test_a_terminal_is_told_how_to_leave_a_key_out(home: Home) -> None:
+    code, seen = at_a_terminal(home, b"\n", b"\n", b"canary-nobody\n")
+    assert code == 1
+    assert seen.splitlines()[-1].endswith("run `cio-mcp login` again, where Enter leaves a key out")
 
 
 def test_a_start_without_stored_keys_loads_no_keyring(home: Home) -> None:

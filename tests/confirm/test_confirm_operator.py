@@ -1,5 +1,6 @@
 """A person at the operator's terminal decides, through the real commands; nothing an agent can call does."""
 
+import re
 import subprocess
 import sys
 import time
@@ -110,7 +111,12 @@ async def test_a_rejected_call_is_not_sent_and_does_not_ask_again_at_once(
         operation = (await house.call(*DELETE))["error"]["operation"]
         await house.command("reject", operation)
         for _ in range(2):
-            assert (await house.call(*DELETE))["error"]["code"] == "not_confirmed"
+            error = (await house.call(*DELETE))["error"]
+            assert (error["code"], error["next_step"]) == (
+                "not_confirmed",
+                "Do not call it again unless the user asks for it.",
+            )
+            assert error["message"] == "The operator said no to delete_person. Nothing was sent."
         assert "Nothing waits" in await house.command("pending")
     assert writes(sandbox) == []
 
@@ -185,6 +191,7 @@ async def test_stop_reaches_a_running_server_at_once_and_survives_its_restart(
         began = time.monotonic()
         stopped = await house.call(*write)
         assert stopped["error"]["code"] == "writes_stopped"
+        assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", stopped["error"]["stopped_since"])
         assert time.monotonic() - began < 1
         assert (await house.call("list_segments", {}))["segments"]
     async with served(sandbox, ledger) as house:

@@ -254,14 +254,18 @@ class PostgresLedger:
         return await self._reading(work)
 
     async def find(self, identifier: str) -> list[Record]:
-        """Return the records in which a person's or an object's identifier stands, unverified."""
+        """Return the records in which a person's or an object's identifier stands, or of an operation, unverified."""
         mark = marked(identifier, self.digest)
 
         def work(session: Session) -> list[Record]:
             session.execute(_UNHURRIED)
-            return list(archive.mentioning(session, mark))
+            return list(archive.mentioning(session, mark, identifier.strip()))
 
         return await self._reading(work)
+
+    async def of_operation(self, operation: str) -> list[Record]:
+        """Return the records of an operation, unverified."""
+        return await self._reading(lambda session: list(archive.of_operation(session, operation)))
 
     async def verify(self, expected_head: str | None = None) -> Verdict:
         """Verify the chain and the tables, and compare with a head noted earlier; ValueError if that is no SEQ:MAC.
