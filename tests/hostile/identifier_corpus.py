@@ -29,8 +29,6 @@ class Hostile:
     body: Verdict
     number: Verdict = REFUSED
     kind: str | None = None
-    track_path: Verdict | None = None
-    """Where the path is one in which Customer.io goes by the look of a value, if that makes a difference."""
 
     @property
     def label(self) -> str:
@@ -141,7 +139,7 @@ CORPUS: tuple[Hostile, ...] = (
     everywhere("jose\u0301@example.com", kind="email"),
     everywhere("\u0430dmin@example.com", kind="email"),
     everywhere("cio_03000001", kind="cio_id"),
-    Hostile(value="cio_03000001/x?y", path=SENT, track_path=REFUSED, body=SENT),
+    everywhere("cio_03000001/x?y", kind="cio_id"),
     everywhere("+15551234567", kind="phone"),
     # Numbers, and what is none.
     Hostile(value=7, path=SENT, body=SENT, number=SENT),

@@ -69,7 +69,7 @@ class Slot:
             case Kind.SEGMENT:
                 found = hostile.path
             case Kind.TRACK_PERSON:
-                found = hostile.track_path or (REFUSED if hostile.kind == "phone" else hostile.path)
+                found = REFUSED if hostile.kind == "phone" else hostile.path
             case Kind.SEGMENT_TEXT:
                 found = hostile.path if isinstance(value, str) else REFUSED
             case Kind.TEXT | Kind.CIO_ID:
