@@ -140,6 +140,7 @@ CORPUS: tuple[Hostile, ...] = (
     everywhere("\u0430dmin@example.com", kind="email"),
     everywhere("cio_03000001", kind="cio_id"),
     everywhere("cio_03000001/x?y", kind="cio_id"),
+    everywhere("cio_03000001@example.com", kind="email"),
     everywhere("+15551234567", kind="phone"),
     # Numbers, and what is none.
     Hostile(value=7, path=SENT, body=SENT, number=SENT),

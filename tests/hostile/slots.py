@@ -69,7 +69,7 @@ class Slot:
             case Kind.SEGMENT:
                 found = hostile.path
             case Kind.TRACK_PERSON:
-                found = REFUSED if hostile.kind == "phone" else hostile.path
+                found = REFUSED if hostile.kind == "phone" or _is_misspelt(hostile) else hostile.path
             case Kind.SEGMENT_TEXT:
                 found = hostile.path if isinstance(value, str) else REFUSED
             case Kind.TEXT | Kind.CIO_ID:
@@ -99,6 +99,10 @@ class Slot:
         if self.kind is Kind.EMAIL or id_type == "email":
             return "marker@example.com"
         return {"phone": "+15550000001", "cio_id": "cio_marker"}.get(id_type or "", "marker")
+
+
+def _is_misspelt(hostile: Hostile) -> bool:
+    return hostile.kind == "cio_id" and not re.fullmatch("cio_[a-zA-Z0-9]+", hostile.value)
 
 
 def _is_name(value: Any) -> bool:
