@@ -55,6 +55,11 @@ class Write:
         """How many people it reaches at most, as the newest plan found; None if that is not known."""
         return self.plan.survey.at_most if self.plan else None
 
+    @property
+    def is_told(self) -> bool:
+        """Whether its agent may know how many people it reaches."""
+        return self.plan is None or self.plan.for_agent().survey.at_most == self.plan.survey.at_most
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clearance:
@@ -92,6 +97,7 @@ class Clearance:
             survey=found,
             told=await self._told(write, readings, found),
             reasons=write.reasons,
+            is_partial=readings.have_failed,
         )
         return write.plan
 
@@ -112,14 +118,16 @@ class Clearance:
                 found: str | int | None = write.reach
             else:
                 found = await self._address(write, requirement)
-            if refusal := settle(requirement, found):
+            if refusal := settle(requirement, found, is_told=write.is_told):
                 raise refusal
 
     @staticmethod
     def _recount(write: Write) -> None:
         """Hold the audience as it was last seen to the budget: it may have grown while somebody thought."""
         for requirement in write.decision.requires:
-            if isinstance(requirement, CountedAudience) and (refusal := settle(requirement, write.reach)):
+            if isinstance(requirement, CountedAudience) and (
+                refusal := settle(requirement, write.reach, is_told=write.is_told)
+            ):
                 raise refusal
 
     async def _address(self, write: Write, requirement: AboutPerson) -> str | None:

@@ -143,6 +143,9 @@ class Credentials:
             except SettingsError as error:
                 logging.getLogger("cio_mcp").warning("credentials could not be read anew, the old ones stay: %s", error)
                 return
+            except Exception:  # wherever they lie: a server does not end because of it
+                logging.getLogger("cio_mcp").exception("credentials could not be read anew, the old ones stay")
+                return
             finally:
                 self._read_at = anyio.current_time()
             if self._is_ours(found):

@@ -11,7 +11,7 @@ from typing import Any
 
 from cio_mcp import arguments, privacy
 from cio_mcp.catalog.endpoint import Catalog
-from cio_mcp.errors import CioError, InvalidArguments, NotPermitted, Unavailable
+from cio_mcp.errors import CioError, InvalidArguments, NotFound, NotPermitted, Unavailable
 from cio_mcp.planning import READ_LIVE, Look
 from cio_mcp.policy import Policy
 from cio_mcp.privacy import Mask
@@ -64,6 +64,11 @@ class Readings:
             raise
         self._kept[_key(tool, asked)] = data
         return data
+
+    @property
+    def have_failed(self) -> bool:
+        """Whether Customer.io did not answer some of them; that there is no such thing is an answer."""
+        return any(isinstance(found, CioError) and not isinstance(found, NotFound) for found in self._kept.values())
 
     def are_open_to(self, reader: Reader) -> bool:
         """Say whether a reader may know all that was read."""

@@ -83,6 +83,8 @@ class Exchange:
         endpoint, repeat = job.endpoint, job.repeat
         try:
             answer = await self.delivery.deliver(job, course)
+            if job.writes and wire.is_page(answer):
+                raise failures.page(endpoint, repeat, params, answer)
             return framing.set_apart(wire.read(endpoint, answer)) | params.echoed()
         except Oversized as failure:
             course.status = failure.head.status

@@ -6,6 +6,7 @@ from cio_mcp.delivery import Undelivered
 from cio_mcp.errors import CioError, OutcomeUnknown, QuotaExhausted, Throttled, Unavailable, UnreadableReply
 from cio_mcp.gateway import Oversized
 from cio_mcp.retry import Fault
+from cio_mcp.wire import Answer
 
 UNTOLD_SECONDS = 5.0
 """What a caller is told to wait where Customer.io said nothing: the limit is one of seconds, and was tried again."""
@@ -71,6 +72,15 @@ def _look_first(endpoint: Endpoint, repeat: Repeat, params: Params) -> str:
         return "Calling again with the same arguments is safe: it changes nothing more."
     look = f"{endpoint.check_with} shows whether it did." if endpoint.check_with else "Look in Customer.io."
     return f"Do not repeat it blindly: {look}"
+
+
+def page(endpoint: Endpoint, repeat: Repeat, params: Params, answer: Answer) -> OutcomeUnknown:
+    """Return the error of a write that was answered with a page of HTML, which Customer.io does not do."""
+    return OutcomeUnknown(
+        f"It is not known whether {endpoint.name} took effect: a page was answered ({answer.status}, "
+        f"{len(answer.body):,} bytes), maybe by something in between.",
+        next_step=_look_first(endpoint, repeat, params),
+    )
 
 
 def oversized(endpoint: Endpoint, failure: Oversized) -> CioError:

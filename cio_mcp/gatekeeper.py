@@ -15,7 +15,7 @@ from cio_mcp import gate, refusals
 from cio_mcp.catalog.endpoint import Endpoint
 from cio_mcp.catalog.params import Params
 from cio_mcp.consent import Person, Question, Reply
-from cio_mcp.errors import ApprovalNeeded, CannotAsk, ConfirmationNeeded, NotConfirmed
+from cio_mcp.errors import ApprovalNeeded, CannotAsk, ConfirmationNeeded, NotConfirmed, Unavailable
 from cio_mcp.gate import CONFIRMATION_SECONDS, Level, Mode
 from cio_mcp.ledger.terms import Confirmation, Ledger, State
 from cio_mcp.ledger.terms import NotConfirmed as Unusable
@@ -172,6 +172,8 @@ class Gatekeeper:
         if kept is not None and (kept.principal, kept.workspace) != (subject.principal, subject.workspace):
             kept = None  # another's is as unknown as one that never was
         if level is Level.OPERATOR and kept is not None and kept.state is State.REJECTED:
+            if kept.by == _SERVER:  # withdrawn by the same call, made elsewhere, which asks anew
+                raise await self._asked_anew(subject, kept)
             raise refusals.turned_down(subject.endpoint)
         why = gate.unusable(kept, binding, self.now())
         if kept is None or why:
@@ -179,6 +181,8 @@ class Gatekeeper:
         plan = await subject.plan()
         target = self._target(plan)
         if what := gate.drifted(kept, audience=plan.survey.audience, target=target):
+            if plan.is_partial:  # nothing was seen to change: what was agreed to stays good for the next look
+                raise _unseen(subject)
             await self._withdraw(handle)
             return _Changed(plan=plan, what=what)
         if level is Level.OPERATOR:
@@ -186,6 +190,10 @@ class Gatekeeper:
         if kept.state is State.WAITING:
             await self._approve(handle, level)
         return Passage(approval=level, confirmation=handle, binding=binding)
+
+    async def _asked_anew(self, subject: Subject, withdrawn: Confirmation) -> ApprovalNeeded:
+        newest = await self.ledger.waiting(withdrawn.binding)
+        return _waiting(subject, (newest or withdrawn).operation, changed="what it would touch is not what it was")
 
     async def _approve(self, handle: str, level: Level) -> None:
         try:
@@ -241,6 +249,14 @@ class Gatekeeper:
         )
         await self.ledger.ask(kept)
         return kept
+
+
+def _unseen(subject: Subject) -> Unavailable:
+    return Unavailable(
+        f"What {subject.endpoint.name} would touch cannot be looked up now, so nobody knows whether it is still what "
+        "was agreed to. Nothing was sent.",
+        next_step="Make the same call again in a minute: what was agreed to stays good until it expires.",
+    )
 
 
 def _declined(subject: Subject) -> NotConfirmed:

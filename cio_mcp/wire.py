@@ -17,7 +17,6 @@ from cio_mcp.errors import (
     Forbidden,
     InvalidArguments,
     NotFound,
-    OutcomeUnknown,
     PartlyRejected,
     Rejected,
     TooLarge,
@@ -124,6 +123,12 @@ def read(endpoint: Endpoint, answer: Answer) -> dict[str, Any]:
     return {"rows" if isinstance(data, list) else "value": data}
 
 
+def is_page(answer: Answer) -> bool:
+    """Say whether a page was answered in place of a result: something between here and Customer.io may have."""
+    is_html = "html" in answer.headers.get("content-type", "").lower()
+    return answer.is_success and is_html and answer.body.lstrip().startswith(b"<")
+
+
 def _accepted(endpoint: Endpoint, answer: Answer) -> dict[str, Any]:
     if endpoint.access is Access.READ and not answer.body.strip():
         raise _unreadable(endpoint, answer, "an empty body")
@@ -139,15 +144,9 @@ def _json(endpoint: Endpoint, answer: Answer) -> Any:
         raise _unreadable(endpoint, answer, f"{len(answer.body):,} bytes of {kind}, {why}") from None
 
 
-def _unreadable(endpoint: Endpoint, answer: Answer, what: str) -> CioError:
+def _unreadable(endpoint: Endpoint, answer: Answer, what: str) -> UnreadableReply:
     if endpoint.access is Access.READ:
         done, step = "", "Try again; if it stays so, run `cio-mcp doctor`: the host may not be Customer.io's."
-    elif "html" in answer.headers.get("content-type", "").lower():
-        return OutcomeUnknown(
-            f"A page was answered ({answer.status}, {what}), which Customer.io does not do: something in between may "
-            "have. It is not known whether the call took effect.",
-            next_step="Do not repeat it blindly: look whether it took effect, with reconcile_operation if it can be.",
-        )
     else:
         done, step = (
             " The call was accepted.",

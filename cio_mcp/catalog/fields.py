@@ -124,6 +124,8 @@ def in_zone(given: Any, *, zone: str, times: tuple[str, ...]) -> Any:
 
 
 def _placed(text: str, zone: str) -> str:
+    if text.strip().lstrip("-").isdigit():  # seconds, which Python would take for a date too
+        return text
     try:
         moment = datetime.fromisoformat(text)
         return text if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone)).isoformat()

@@ -1,7 +1,9 @@
 """One call made through an MCP client, with a person at the terminal who may be asked."""
 
 import os
+import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -22,6 +24,20 @@ async def asked_of(server: Any, tool: str, given: dict[str, Any], *, begun: list
             return await client.call_tool(tool, given)
         except MCPError as error:  # raised inside, it would come wrapped in exception groups
             return error
+
+
+class GivenUp(Exception):
+    """The person at the terminal does not want to wait any longer."""
+
+
+async def until_interrupted(scope: anyio.CancelScope, heard: Callable[[], None]) -> None:
+    """Wait for the first Ctrl-C, say that it was `heard`, and cancel; another one ends the process at once."""
+    if os.name == "nt":  # where no loop hears of it: the interpreter breaks the call off
+        return
+    with anyio.open_signal_receiver(signal.SIGINT) as signals:
+        await anext(signals)
+    heard()
+    scope.cancel()
 
 
 async def typed_line() -> str:

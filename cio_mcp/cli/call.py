@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 import os
-import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ import anyio
 from mcp import MCPError, types
 
 from cio_mcp.catalog.endpoint import Access
-from cio_mcp.cli.asking import Asked, asked_of
+from cio_mcp.cli.asking import Asked, GivenUp, asked_of, until_interrupted
 from cio_mcp.cli.beside import beside
 from cio_mcp.cli.checked import log_to_stderr, settings_of
 from cio_mcp.cli.elsewhere import called_at, checked_url
@@ -50,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     except MCPError as error:
         sys.stderr.write(f"cio-mcp: {error.error.message}\n")
         return FAILED
-    except _GivenUp:
+    except GivenUp:
         return left.told()
     data = result.structured_content or {}
     if arguments.json:
@@ -99,10 +98,6 @@ def _is_deeper(value: Any, levels: int) -> bool:
     return levels < 0 or any(_is_deeper(member, levels - 1) for member in members)
 
 
-class _GivenUp(Exception):
-    """The person at the terminal does not want to wait any longer."""
-
-
 @dataclass(slots=True)
 class _Left:
     """What is known of a call that was given up on: its operations, and how they ended by the record."""
@@ -110,25 +105,22 @@ class _Left:
     operations: list[str] = field(default_factory=list[str])
     endings: dict[str, str] = field(default_factory=dict[str, str])
 
-    async def listen(self, served: Team, scope: anyio.CancelScope) -> None:
-        """Give the call up at the first Ctrl-C; what has left is awaited, unless there is another."""
-        if os.name == "nt":  # where no loop hears of it: the interpreter breaks the call off
-            return
-        with anyio.open_signal_receiver(signal.SIGINT) as signals:
-            await anext(signals)
+    def note(self, served: Team) -> None:
+        """Note what is under way, and say that what has left is awaited."""
         flights = [each for pipeline in served.pipelines.values() for each in pipeline.under_way.flights]
         self.operations = [each.course.operation for each in flights if each.permission != Access.READ]
-        if any(each.course.attempts for each in flights):
-            sys.stderr.write("cio-mcp: the request has left, so its end is awaited; Ctrl-C again leaves at once\n")
+        for number in (each.course.operation for each in flights if each.course.attempts):
+            said = f"the request of operation {number} has left, so its end is awaited; Ctrl-C again leaves at once"
+            sys.stderr.write(f"cio-mcp: {said}\n")
             sys.stderr.flush()
-        scope.cancel()
 
     async def look_up(self, ledger: Ledger) -> None:
         """Read how the operations ended."""
         for number in self.operations:
+            self.endings[number] = str(Ending.UNKNOWN)
             with suppress(Unrecorded):
                 found = await ledger.operation(number)
-                self.endings[number] = str(found.outcome.ending) if found and found.outcome else "unknown"
+                self.endings[number] = str(found.outcome.ending if found and found.outcome else Ending.UNKNOWN)
 
     def told(self) -> int:
         """Say how the call ended, and return the exit code."""
@@ -142,10 +134,10 @@ async def _called(left: _Left, settings: Settings, tool: str, given: dict[str, A
         server = server_of(served.face)
         guard_against_leaks(server)
         with anyio.CancelScope() as scope:
-            async with beside(partial(left.listen, served, scope)):
+            async with beside(partial(until_interrupted, scope, partial(left.note, served))):
                 return await asked_of(server, tool, given, begun=[])
         await left.look_up(served.ledger)
-    raise _GivenUp
+    raise GivenUp
 
 
 def _returned(result: Asked) -> types.CallToolResult:

@@ -2,19 +2,21 @@
 
 import re
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 import httpx2
 from mcp import types
 from mcp.client.streamable_http import streamable_http_client
 
 from cio_mcp.catalog import CATALOG
 from cio_mcp.catalog.endpoint import Access
-from cio_mcp.cli.asking import Asked, asked_of
-from cio_mcp.cli.beside import first_failure
+from cio_mcp.cli.asking import Asked, GivenUp, asked_of, until_interrupted
+from cio_mcp.cli.beside import beside, first_failure
 from cio_mcp.errors import CioError, NotPermitted, OutcomeUnknown, Unavailable
-from cio_mcp.settings import Settings, SettingsError
+from cio_mcp.settings import Settings, SettingsError, variables_set
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 15.0
 """For reaching the server, and for its answer beyond the time that a call may take there."""
@@ -32,7 +34,7 @@ def checked_url(url: str, flags: Collection[str], environ: Mapping[str, str]) ->
     if not parts.hostname or not (parts.scheme == "https" or local):
         raise SettingsError("--url must be https, or http on this machine: a token goes nowhere else")
     idle = [f"--{name.replace('_', '-')}" for name in flags if name not in _OF_THE_CALLER]
-    idle += [each for name in _PROMISES if environ.get(each := f"CIO_MCP_{name.upper()}")]
+    idle += variables_set(environ, _PROMISES)
     if idle:
         raise SettingsError(f"--url: {', '.join(idle)}: the server there goes by its own settings; leave that out")
     return url
@@ -44,15 +46,22 @@ async def called_at(url: str, settings: Settings, tool: str, given: dict[str, An
     limits = httpx2.Timeout(CONNECT_SECONDS, read=settings.time_budget + ANSWER_SECONDS)
     begun: list[str] = []
     answer: Asked = None
+    scope = anyio.CancelScope()
     try:
-        async with httpx2.AsyncClient(headers=token, timeout=limits, event_hooks={"response": [_let_in]}) as http:
-            answer = await asked_of(streamable_http_client(url, http_client=http), tool, given, begun=begun)
+        with scope:
+            async with (
+                beside(partial(until_interrupted, scope, lambda: None)),
+                httpx2.AsyncClient(headers=token, timeout=limits, event_hooks={"response": [_let_in]}) as http,
+            ):
+                answer = await asked_of(streamable_http_client(url, http_client=http), tool, given, begun=begun)
     except* _TurnedAway as failures:
         raise SettingsError(f"--url: {first_failure(failures)}") from None
     except* _Forbidden as failures:
         answer = _result(_not_carried(str(first_failure(failures))))
     except* httpx2.TransportError as failures:
         answer = _result(_broken_off(url, tool, first_failure(failures), begun=bool(begun)))
+    if scope.cancelled_caught:
+        return _result(_given_up(url, tool, begun=bool(begun)))
     return answer
 
 
@@ -81,14 +90,29 @@ def _broken_off(url: str, tool: str, failure: BaseException, *, begun: bool) -> 
     """Return what is known of a call whose connection broke; raises SettingsError if there never was one."""
     if not begun or isinstance(failure, httpx2.ConnectError | httpx2.ConnectTimeout):
         raise SettingsError(f"--url: no connection to {url}; is the server running?") from None
-    endpoint = CATALOG.get(tool)
-    if endpoint and endpoint.access is Access.READ:
+    if _reads(tool):
         return Unavailable(
             f"The connection to {url} broke before the answer came. Reading changed nothing.",
             next_step="Call again once the server is there.",
         )
+    return _unknown(f"The connection to {url} broke", tool)
+
+
+def _given_up(url: str, tool: str, *, begun: bool) -> CioError:
+    """Return what is known of a call that nobody waited for; raises GivenUp if there is nothing to be known."""
+    if not begun or _reads(tool):
+        raise GivenUp
+    return _unknown(f"You left {url}", tool)
+
+
+def _reads(tool: str) -> bool:
+    endpoint = CATALOG.get(tool)
+    return endpoint is not None and endpoint.access is Access.READ
+
+
+def _unknown(what: str, tool: str) -> OutcomeUnknown:
     return OutcomeUnknown(
-        f"The connection to {url} broke before the answer came: it is not known whether {tool} took effect.",
+        f"{what} before the answer came: it is not known whether {tool} took effect.",
         next_step="Do not repeat it blindly: list_unknown_operations tells, there or on another server of its ledger.",
     )
 

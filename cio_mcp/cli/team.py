@@ -16,6 +16,7 @@ from cio_mcp.cli.events import event_routes, events_of, receiver_of
 from cio_mcp.cli.keeping import database_of, recording
 from cio_mcp.cli.sharing import limits_shared
 from cio_mcp.cli.wiring import Common, Site, only_site, wired_site
+from cio_mcp.credentials import Credentials
 from cio_mcp.faces import Face, Reception
 from cio_mcp.ledger import Ledger
 from cio_mcp.ledger.clock import SteadyClock
@@ -107,7 +108,7 @@ async def team(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncIter
                 receivers[site.name] = receiver
         bound = settings.workspaces.bound if settings.workspaces else {}
         reception = Reception(pipelines, bound=bound, policy=partial(policy_of_agent, settings))
-        renewal = Renewal(pipelines.values())
+        renewal = Renewal([pipeline.exchange.credentials for pipeline in pipelines.values()])
         renewing = await stack.enter_async_context(anyio.create_task_group())
         renewing.start_soon(renewal.run)
         yield Team(
@@ -150,8 +151,8 @@ def _named(place: str, variable: str) -> str:
 class Renewal:
     """Reads the credentials of workspaces anew, from time to time and whenever it is told to."""
 
-    def __init__(self, pipelines: Iterable[Pipeline]) -> None:
-        self._pipelines = pipelines
+    def __init__(self, credentials: Iterable[Credentials]) -> None:
+        self._credentials = tuple(credentials)
         self._wanted = anyio.Event()
 
     def soon(self) -> None:
@@ -164,10 +165,5 @@ class Renewal:
             with anyio.move_on_after(RENEWED_EVERY):
                 await self._wanted.wait()
             self._wanted = anyio.Event()
-            await renew(self._pipelines)
-
-
-async def renew(pipelines: Iterable[Pipeline]) -> None:
-    """Read the credentials of all workspaces anew."""
-    for pipeline in pipelines:
-        await pipeline.exchange.credentials.renew()
+            for credentials in self._credentials:
+                await credentials.renew()

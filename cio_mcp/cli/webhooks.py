@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -13,7 +13,7 @@ from cio_mcp.cli.checked import log_to_stderr, say
 from cio_mcp.cli.events import event_routes, events_of, receiver_of
 from cio_mcp.cli.keeping import database_of
 from cio_mcp.cli.parser import address
-from cio_mcp.cli.team import RENEWED_EVERY, sites_of
+from cio_mcp.cli.team import Renewal, sites_of
 from cio_mcp.cli.watching import watching
 from cio_mcp.credentials import Credentials
 from cio_mcp.settings import MEMORY, Settings, SettingsError, add_flags, flags_given, load
@@ -68,17 +68,11 @@ async def _serve(settings: Settings, host: str, port: int) -> int:
                 f"{KEY_SETTING} is not set, and without it anybody could write events: Customer.io shows the key under "
                 f"{WHERE}"
             )
-        async with beside(partial(_renew, held)):
-            await _received(receivers, host, port, several=settings.workspaces is not None)
+        renewal = Renewal(held)
+        async with beside(renewal.run):
+            several = settings.workspaces is not None
+            await _received(receivers, host, port, several=several, on_hangup=renewal.soon)
     return 0
-
-
-async def _renew(held: Sequence[Credentials]) -> None:
-    """Read the signing keys anew from time to time."""
-    while True:
-        await anyio.sleep(RENEWED_EVERY)
-        for credentials in held:
-            await credentials.renew()
 
 
 def _check_known(settings: Settings) -> None:
@@ -90,14 +84,23 @@ def _check_known(settings: Settings) -> None:
         )
 
 
-async def _received(receivers: dict[str, Receiver], host: str, port: int, *, several: bool) -> None:
+async def _received(
+    receivers: dict[str, Receiver], host: str, port: int, *, several: bool, on_hangup: Callable[[], None]
+) -> None:
     routes = event_routes(receivers, several=several)
     checks = {f"events of {name}": receiver.intake.store.standing for name, receiver in receivers.items()}
     path = f"{PATH}/{{{','.join(receivers)}}}" if several else PATH
     try:
         for check in checks.values():
             await check()  # a store that cannot be used is told now, not with the first event
-        await serve_routes(routes, host=host, port=port, checks=checks, ready=lambda url: _announce(url + path))
+        await serve_routes(
+            routes,
+            host=host,
+            port=port,
+            checks=checks,
+            ready=lambda url: _announce(url + path),
+            on_hangup=on_hangup,
+        )
     except EventsUnavailable as problem:
         raise SettingsError(str(problem)) from None
     except ValueError as error:

@@ -61,6 +61,8 @@ class Plan:
     survey: Survey
     told: Survey | None = None
     """What of it the agent may know, None if all of it."""
+    is_partial: bool = False
+    """Some of what would be touched could not be read now."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as an object, facts first and texts of others last."""
@@ -162,6 +164,7 @@ def plan(
     survey: Survey,
     told: Survey | None = None,
     reasons: Sequence[str],
+    is_partial: bool = False,
 ) -> Plan:
     """Return the plan of a call: `key` is the credential's name, `reasons` say why it is asked about.
 
@@ -182,6 +185,7 @@ def plan(
         workspace=workspace,
         consequence=consequence_of(endpoint),
         sends=sends,
+        is_partial=is_partial,
         survey=survey,
         told=told,
     )

@@ -1,7 +1,7 @@
 """Pure: what a decision rests on that only Customer.io knows: the question to put, and what an answer means."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cio_mcp.errors import NotPermitted
@@ -89,12 +89,15 @@ def answer(requirement: AboutPerson, data: Mapping[str, Any]) -> str | None:
     return None
 
 
-def settle(requirement: Requirement, found: str | int | None) -> NotPermitted | None:
+def settle(requirement: Requirement, found: str | int | None, *, is_told: bool = True) -> NotPermitted | None:
     """Return the refusal that an answer means, or None if it fits; `found` None is that nothing could be learned.
 
-    `found` is an address, as `answer` returns it, or the number of people in an audience.
+    `found` is an address, as `answer` returns it, or the number of people in an audience, which the refusal names only
+    if its agent `is_told` of it.
     """
     denial = _unfulfilled(requirement, found)
+    if denial and isinstance(requirement, CountedAudience) and isinstance(found, int) and not is_told:
+        denial = replace(denial, because=f"it reaches more people than the budget holds ({requirement.budget})")
     return not_passed(requirement.tool, [denial]) if denial else None
 
 

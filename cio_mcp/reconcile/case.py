@@ -7,6 +7,7 @@ from typing import Any
 
 from cio_mcp.catalog.endpoint import Endpoint
 from cio_mcp.catalog.params import Params
+from cio_mcp.errors import OutcomeUnknown
 from cio_mcp.ledger.terms import LONGEST_CALL, Ending, Operation
 
 CLOCK_SECONDS = 30.0
@@ -92,8 +93,12 @@ class Case:
 
     @property
     def status(self) -> int | None:
-        """The HTTP status of an answer that accepted the call although it could not be read."""
-        status = self.operation.outcome.status if self.operation.outcome else None
+        """The HTTP status of an answer that accepted the call although it could not be read.
+
+        Where it is not known whether Customer.io itself answered, there is none.
+        """
+        outcome = self.operation.outcome
+        status = outcome.status if outcome and outcome.code != OutcomeUnknown.code else None
         return status if status is not None and 200 <= status < 300 else None  # noqa: PLR2004 - success in HTTP
 
     @property

@@ -30,7 +30,7 @@ FORBIDDEN_TYPES = frozenset({"bat", "cmd", "com", "cpl", "exe", "jar", "js", "ms
 RESERVED_HEADERS = frozenset(
     {"bcc", "cc", "content-type", "date", "from", "message-id", "mime-version", "reply-to", "subject", "to"}
 )
-_BETWEEN = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')  # a comma with an even number of quotation marks after it
+_ADDRESS = re.compile(r'(?:"[^"]*"|[^,])+')  # in quotation marks a comma is part of a name
 SOUNDS = ("default", "none")
 
 _TEXTS = {
@@ -92,7 +92,7 @@ def _check_email(body: JsonObject) -> str:
 
 def _addresses(body: Mapping[str, Any], name: str) -> list[str]:
     """Return the comma-separated addresses of a field, whose names may be in quotes; liquid is taken as it stands."""
-    given = [part.strip() for part in _BETWEEN.split(check.text(body, name) or "") if part.strip()]
+    given = [part.strip() for part in _ADDRESS.findall(check.text(body, name) or "") if part.strip()]
     for address in given:
         if "@" not in address and "{{" not in address:
             raise Refusal(400, f"{name} is not a valid email address")

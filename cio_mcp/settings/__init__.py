@@ -13,6 +13,7 @@ from cio_mcp.settings.loading import (
     settings_at,
     source_of,
     strangers,
+    variables_set,
 )
 from cio_mcp.settings.options import OPTIONS, Option
 from cio_mcp.settings.rotated import difference
@@ -40,5 +41,6 @@ __all__ = [
     "source_of",
     "strangers",
     "unreadable",
+    "variables_set",
     "with_login",
 ]

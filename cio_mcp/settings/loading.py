@@ -2,7 +2,7 @@
 
 import argparse
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -201,8 +201,13 @@ def source_of(option: Option, flags: Mapping[str, str]) -> str:
 
 def keys_named(environ: Mapping[str, str]) -> list[str]:
     """Return the variables that hold keys, or name files that do: any of them goes before all that are stored."""
-    names = [name for option in OPTIONS if option.name in NAMES for name in (option.env, _file_of(option))]
-    return [name for name in names if _set(environ.get(name))]
+    return variables_set(environ, NAMES)
+
+
+def variables_set(environ: Mapping[str, str], names: Collection[str]) -> list[str]:
+    """Return the variables of settings, named as in `Settings`, that are set or name a file that holds the value."""
+    wanted = (option for option in OPTIONS if option.name in names)
+    return [name for option in wanted for name in (option.env, _file_of(option)) if _set(environ.get(name))]
 
 
 def strangers(environ: Mapping[str, str]) -> dict[str, str]:

@@ -89,11 +89,10 @@ def _in_file(name: str) -> str:
 def _in_keyring(service: str, user: str) -> str:
     try:
         import keyring  # noqa: PLC0415 - an extra, for those who use it
-        from keyring.errors import KeyringError  # noqa: PLC0415 - as above
     except ImportError:
         raise Unreadable(f"keyring: is not installed; {INSTALL}") from None
     try:
         return keyring.get_password(service, user) or ""
-    except KeyringError as error:
+    except Exception as error:  # noqa: BLE001 - a backend may raise whatever the service behind it does
         text = f"keyring:{service}/{user} cannot be read ({type(error).__name__})"
         raise Unreadable(text, remedy="unlock the keyring, or name another place") from None

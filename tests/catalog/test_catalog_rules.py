@@ -171,6 +171,14 @@ def test_a_time_without_an_offset_is_read_on_the_clock_of_the_zone_beside_it(wri
     assert planned["scheduled_at"] == read["start"] == 1_893_488_400 + (hour - 9) * 3600
 
 
+@pytest.mark.parametrize("written", ["1764081500000", "20301201", 1_764_081_500_000])
+def test_digits_are_seconds_with_a_zone_beside_them_too(written: Any) -> None:
+    given = {"newsletter_id": 1, "scheduled_at": written}
+    with_zone = refusal("schedule_newsletter", given | {"timezone": "Europe/Berlin"})
+    assert with_zone == refusal("schedule_newsletter", given)
+    assert "milliseconds" in with_zone or "too small for unix seconds" in with_zone
+
+
 def test_a_zone_that_nobody_knows_leaves_a_time_as_it_is() -> None:
     given = {"newsletter_id": 1, "scheduled_at": "2030-01-01T09:00", "timezone": "Nowhere/Else"}
     assert sent("schedule_newsletter", given)["scheduled_at"] == 1_893_488_400

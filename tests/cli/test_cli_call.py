@@ -183,6 +183,29 @@ def test_settings_that_a_server_elsewhere_would_not_heed_are_refused(words: list
     assert all(word in said for word in [*(word for word in words if word.startswith("--")), *env])
 
 
+def test_what_a_host_left_unfilled_is_no_setting_that_is_refused() -> None:
+    env = {"CIO_MCP_GRANTS": "${user_config.grants}"}
+    assert "no connection" in run("call", "--url", "http://127.0.0.1:1/mcp", "list_segments", env=env).sentence(2)
+    by_file = {"CIO_MCP_TEST_RECIPIENTS_FILE": "/somewhere"}
+    said = run("call", "--url", "http://127.0.0.1:1/mcp", "list_segments", env=by_file).sentence(2)
+    assert "CIO_MCP_TEST_RECIPIENTS_FILE" in said
+
+
+@pytest.mark.parametrize(("tool", "arguments", "code"), [("send_email", SEND, 3), ("list_segments", "{}", 130)])
+def test_who_leaves_a_server_elsewhere_is_told_that_nobody_knows(
+    sandbox_variables: dict[str, str], sandbox: httpx2.Client, tool: str, arguments: str, code: int
+) -> None:
+    _arm(sandbox, kind="hang", seconds=30)
+    with running("serve", "--http", "0", env=sandbox_variables) as server:
+        url = server.wait_for("serves MCP at").split()[-1]
+        with running("call", "--url", url, tool, arguments) as calling:
+            while not sandbox.get("/journal").json()["requests"]:
+                time.sleep(0.05)
+            ended = calling.end(signal.SIGINT)
+    assert ended.code == code
+    assert ended.err.startswith("outcome_unknown: You left " if code == 3 else "")
+
+
 def test_who_gives_up_on_a_send_is_told_how_it_ended(sandbox_variables: dict[str, str], sandbox: httpx2.Client) -> None:
     _arm(sandbox, kind="hang", seconds=30)
     with running("call", "send_email", SEND, "--time-budget", "4", env=sandbox_variables) as calling:

@@ -117,4 +117,5 @@ async def test_a_budget_holds_for_an_audience_that_the_agent_may_not_count(
     async with open_rig(CIO_MCP_CONFIRM="token", CIO_MCP_GRANTS=grants) as rig:
         called = await rig.call(*NEWSLETTER)
     assert (called.code, called.error["rule"]) == ("not_permitted", "budget")
+    assert "it reaches more people than the budget holds" in called.error["message"]
     assert writes(sandbox) == []

@@ -15,7 +15,7 @@ import pytest
 from mcp import Client
 
 from cio_mcp.cli.wiring import workspace
-from cio_mcp.sandbox import RunningSandbox
+from cio_mcp.sandbox import Fault, RunningSandbox
 from cio_mcp.server import build_server
 from tests.confirm.people import Somebody
 from tests.confirm.test_confirm_clients import ERASED, ERASING, writes
@@ -150,6 +150,44 @@ async def test_an_approval_ends_when_the_audience_is_another_and_does_not_come_b
     assert again["error"]["code"] == "approval_needed", "what the operator approved at first was replaced"
     assert again["error"]["operation"] not in (first, grown["error"]["operation"])
     assert len(writes(sandbox)) == 1
+
+
+async def test_an_approval_outlives_a_look_that_fails(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    async with served(sandbox, tmp_path / "l.sqlite3", CIO_MCP_TIME_BUDGET="2") as house:
+        operation = (await house.call(*DELETE))["error"]["operation"]
+        await house.command("approve", operation, "--yes")
+        sandbox.app.state.faults.add(Fault(kind="status", status=503, match="GET *", times=None))
+        away = (await house.call(*DELETE))["error"]
+        sandbox.app.state.faults.clear()
+        assert (away["code"], "cannot be looked up now" in away["message"]) == ("unavailable", True)
+        assert writes(sandbox) == []
+        assert "error" not in await house.call(*DELETE)
+    assert len(writes(sandbox)) == 1
+
+
+async def test_of_two_calls_that_wait_for_one_approval_none_is_told_of_a_no_that_nobody_said(
+    sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    results: list[dict[str, Any]] = []
+    trigger = ("trigger_broadcast", {"broadcast_id": 10, "recipients": {"segment": {"id": 1}}})
+    async with served(sandbox, tmp_path / "l.sqlite3", CIO_MCP_TIME_BUDGET="40") as house:
+
+        async def call(after: float) -> None:
+            await anyio.sleep(after)
+            results.append(await house.call(*trigger))
+
+        async with anyio.create_task_group() as group:
+            for after in (0.0, 1.12):  # their looks are out of step
+                group.start_soon(call, after)
+            with anyio.fail_after(PATIENCE):
+                while "Nothing waits" in (listed := await house.command("pending")):  # noqa: ASYNC110
+                    await anyio.sleep(0.1)
+            await anyio.sleep(2)
+            for number in range(50):
+                sandbox.app.state.world.people.add({"id": f"late-{number}"}, 1_700_000_000)
+            await house.command("approve", listed.split()[0], "--yes")
+    assert {result["error"]["code"] for result in results} == {"approval_needed"}, results
+    assert writes(sandbox) == []
 
 
 async def test_no_token_and_no_other_answer_replaces_the_operator(sandbox: RunningSandbox, tmp_path: Path) -> None:

@@ -61,12 +61,13 @@ def case(
 ) -> Case:
     """Return a call of unknown outcome `after` so many seconds since its end; `given` replaces its arguments."""
     status, is_timed = given.pop("status", None), given.pop("is_timed", True)
+    code = given.pop("code", "unreadable_reply" if status == 200 else "outcome_unknown")
     arguments = {name: value for name, value in {**CALL.get(tool, {}), **given}.items() if value is not None}
     endpoint = CATALOG[tool]
     return Case(
         endpoint=endpoint,
         params=endpoint.params.model_validate(arguments),
-        operation=operation(tool, status=status, age=TOOK + after, is_timed=is_timed),
+        operation=operation(tool, status=status, code=code, age=TOOK + after, is_timed=is_timed),
         now=BEGAN + TOOK + after,
         claimed=claimed,
         rivals=rivals,

@@ -302,6 +302,10 @@ def test_an_accepted_call_is_never_said_to_have_failed() -> None:
     assert judged(case("send_email", status=503), messages()).ending is FAILED
 
 
+def test_a_page_that_something_in_between_answered_accepted_nothing() -> None:
+    assert judged(case("send_email", status=200, code="outcome_unknown"), messages()).ending is FAILED
+
+
 def test_a_record_that_was_closed_late_says_nothing_of_when_the_request_left() -> None:
     call = case("send_email", after=7200)
     crashed = replace(operation("send_email", took=0.0, attempts=0, age=TOOK + 7200), ended_at=BEGAN + 7000)

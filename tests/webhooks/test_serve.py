@@ -78,12 +78,26 @@ async def test_events_are_received_and_a_signal_ends_it_in_order(tmp_path: Path)
 async def test_a_signing_key_that_was_changed_where_it_lies_is_in_use_by_itself(tmp_path: Path) -> None:
     key = tmp_path / "signing_key"
     key.write_text("canary-old", encoding="utf-8")
-    soon = "import sys; from cio_mcp.cli import main, webhooks; webhooks.RENEWED_EVERY = 0.05; sys.exit(main())"
+    soon = "import sys; from cio_mcp.cli import main, team; team.RENEWED_EVERY = 0.05; sys.exit(main())"
     settings = {"CUSTOMERIO_WEBHOOK_SIGNING_KEY_FILE": str(key), "CUSTOMERIO_WORKSPACE_ID": "7"}
     async with serving(tmp_path, program=("-c", soon), **settings) as (http, _):
         body = body_of(event())
         assert (await http.post(PATH, content=body, headers=signed(body, key="canary-old"))).status_code == 200
         await anyio.Path(key).write_text("canary-new")
+        with anyio.fail_after(PATIENCE):
+            while (await http.post(PATH, content=body, headers=signed(body, key="canary-new"))).status_code == 401:  # noqa: ASYNC110 - in another process
+                await anyio.sleep(0.05)
+        assert (await http.post(PATH, content=body, headers=signed(body, key="canary-old"))).status_code == 401
+
+
+async def test_a_hangup_has_it_read_the_signing_keys_anew_and_go_on(tmp_path: Path) -> None:
+    key = tmp_path / "signing_key"
+    key.write_text("canary-old", encoding="utf-8")
+    settings = {"CUSTOMERIO_WEBHOOK_SIGNING_KEY_FILE": str(key), "CUSTOMERIO_WORKSPACE_ID": "7"}
+    async with serving(tmp_path, **settings) as (http, process):
+        body = body_of(event())
+        await anyio.Path(key).write_text("canary-new")
+        process.send_signal(signal.SIGHUP)
         with anyio.fail_after(PATIENCE):
             while (await http.post(PATH, content=body, headers=signed(body, key="canary-new"))).status_code == 401:  # noqa: ASYNC110 - in another process
                 await anyio.sleep(0.05)

@@ -110,7 +110,7 @@ async def test_a_file_that_is_gone_leaves_the_key_as_it_was(
 ) -> None:
     async with served(sandbox, key, tmp_path) as (found, client):
         await anyio.Path(key).unlink()
-        await teams.renew(found.pipelines.values())
+        await renewed(found)
         assert not (await client.call_tool("list_segments", {})).is_error
     assert "the old ones stay" in caplog.text
     assert "sandbox-app-key" not in caplog.text
@@ -122,7 +122,7 @@ async def test_a_file_that_is_empty_for_a_moment_leaves_the_key_as_it_was(
 ) -> None:
     async with alone(sandbox, key) as (found, client):
         await anyio.Path(key).write_text(left)
-        await teams.renew(found.pipelines.values())
+        await renewed(found)
         assert not (await client.call_tool("list_segments", {})).is_error
     assert asked(sandbox) == [200]
 
@@ -239,7 +239,7 @@ async def renewed(found: Team) -> None:
     """Have the credentials read anew, however short a time ago that was."""
     for pipeline in found.pipelines.values():
         pipeline.exchange.credentials._read_at = -math.inf
-    await teams.renew(found.pipelines.values())
+        await pipeline.exchange.credentials.renew()
 
 
 def log_in(region: str = "us", workspace: str = "", **keys: str) -> None:

@@ -107,6 +107,7 @@ async def serve_routes(
     ready: Callable[[str], None] | None = None,
     drain: float = 10.0,
     notice: float = 0.0,
+    on_hangup: Callable[[], None] | None = None,
 ) -> None:
     """Serve routes alone, which see to their callers themselves: a webhook that is signed, for instance.
 
@@ -118,7 +119,7 @@ async def serve_routes(
     app = InFlight(Careful(routes_alone(routes, health=health, limits=limits)))
     with (
         listening(Exposure(host=host, hosts=None, origins=None).address, port) as listener,
-        Shutdown(budget=drain, after_signal=drain) as shutdown,
+        Shutdown(budget=drain, after_signal=drain, on_hangup=on_hangup) as shutdown,
     ):
         serving = Serving(app, health, limits, shutdown=shutdown, notice=notice)
         await serving.run(listener, drain, lambda: _announce(ready, listener, ""))
