@@ -7,7 +7,7 @@ from cio_mcp.catalog import CATALOG, Access, Effect, Endpoint
 from cio_mcp.catalog.entities import ApplyBatch, ApplyEntity, items_of
 from cio_mcp.catalog.params import Params
 from cio_mcp.catalog.variants import VARIANTS, access_of
-from cio_mcp.policy.touches import Person, Touch, addresses_given, made_by, of_event, person_in
+from cio_mcp.policy.touches import Person, Touch, addresses_given, made_by, of_event, of_merge, person_in
 
 Item = Mapping[str, Any]
 
@@ -79,8 +79,7 @@ def _of_person(item: Item) -> Touch:
         case "event" | "page" | "screen":
             return of_event(person, item.get("attributes"))
         case "merge":
-            both = (person_in(item["primary"]), person_in(item["secondary"]))
-            return Touch(people=tuple(each for each in both if each))
+            return of_merge(item["primary"], item["secondary"])
         case action:
             return Touch(
                 owner=person,

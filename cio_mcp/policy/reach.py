@@ -26,6 +26,7 @@ from cio_mcp.policy.touches import (
     addresses_given,
     made_by,
     of_event,
+    of_merge,
     person_in,
     person_in_path,
 )
@@ -147,8 +148,7 @@ def _of_change(params: Params) -> Touch:
             gives = addresses_given({name: value for name, value in params.data.items() if name != "email"})
             touch = _of_person(person_in(params.data), gives=gives)
         case MergePeople():
-            both = (person_in(params.primary), person_in(params.secondary))
-            touch = Touch(people=tuple(person for person in both if person))
+            touch = of_merge(params.primary, params.secondary)
         case Members():
             people = tuple(Person(kind=params.id_type or "id", value=each) for each in params.ids)
             touch = Touch(count=len(people), people=people)

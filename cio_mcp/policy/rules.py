@@ -184,6 +184,8 @@ def everybody_listed(call: Call, recipients: Recipients, rule: str, origin: str)
         for written in (*touch.written, *touch.gives):
             if not _is_listed(written, recipients):
                 yield not_listed(f"somebody in `{written.field}`", rule, origin)
+        if touch.hands_over:
+            yield not_listed("an address or a device that somebody gets of somebody else", rule, origin)
         for person in touch.creates:
             if person.own and not recipients.lists(person.own):
                 yield not_listed("a person whom it names by an address", rule, origin)

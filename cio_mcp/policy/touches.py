@@ -63,6 +63,8 @@ class Touch:
     """Named by an address, so that Customer.io makes them if it does not know them."""
     gives: tuple[Written, ...] = ()
     """Addresses, numbers and devices that somebody gets by it."""
+    hands_over: bool = False
+    """Whether somebody gets addresses and devices of somebody else, which its arguments do not name."""
     fields: tuple[str, ...] = ()
     """What it uses of the fields that are grants of their own."""
 
@@ -85,6 +87,12 @@ def person_in_path(text: str) -> Person:
 def made_by(person: Person | None) -> tuple[Person, ...]:
     """Return the person if naming them is enough to give somebody that address."""
     return (person,) if person and person.own else ()
+
+
+def of_merge(primary: Mapping[str, Any], secondary: Mapping[str, Any]) -> Touch:
+    """Return what a merge reaches: whatever the primary lacks it takes from the secondary (Track API, "Merge")."""
+    both = (person_in(primary), person_in(secondary))
+    return Touch(people=tuple(person for person in both if person), hands_over=True)
 
 
 def addresses_given(members: Mapping[str, Any] | None) -> tuple[Written, ...]:

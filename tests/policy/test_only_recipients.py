@@ -47,7 +47,6 @@ PROVABLE: list[tuple[str, dict[str, Any], set[tuple[str, str]]]] = [
     ("track_event", WRITES["track_event"], {("id", "ada-1")}),
     ("track_anonymous_event", {"name": "invited", "data": {"recipient": "x@example.org"}}, set()),
     ("submit_form", {"form_id": "f", "data": {"email": "x@example.org"}}, set()),
-    ("merge_people", WRITES["merge_people"], {("id", "ada-1"), ("id", "ada-2")}),
     ("add_people_to_segment", {"segment_id": 1, "id_type": "email", "ids": ["x@example.org"]}, set()),
     ("add_people_to_segment", WRITES["add_people_to_segment"], {("id", "ada-1"), ("id", "ada-2")}),
     ("apply_entity", WRITES["apply_entity"], {("id", "ada-1")}),
@@ -92,6 +91,10 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
         )
     ),
     ("track_anonymous_event", WRITES["track_anonymous_event"]),
+    # Whatever the one lacks it takes from the other: a number, a device.
+    ("merge_people", WRITES["merge_people"]),
+    ("merge_people", {"primary": {"email": "x@example.org"}, "secondary": {"email": "ada@example.com"}}),
+    ("apply_entity", {"type": "person", "action": "merge", "primary": {"id": "a"}, "secondary": {"id": "b"}}),
     ("submit_form", {"form_id": "f", "data": {"email": "bob@evil.example"}}),
     ("add_people_to_segment", {"segment_id": 1, "id_type": "email", "ids": ["x@example.org", "bob@evil.example"]}),
     ("apply_entity", OBJECT | {"action": "identify"}),
