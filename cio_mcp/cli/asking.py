@@ -14,12 +14,13 @@ from mcp.client import ClientRequestContext
 Asked = types.CallToolResult | MCPError | None
 
 
-async def asked_of(server: Any, tool: str, given: dict[str, Any], *, begun: list[str]) -> Asked:
-    """Call a tool and return its result, or MCP's error; `begun` gets the tool's name once the call may have left."""
+async def asked_of(server: Any, tool: str, given: dict[str, Any], *, begun: anyio.Event | None = None) -> Asked:
+    """Call a tool and return its result, or MCP's error; `begun` is set once the call may have left."""
     # Only a terminal has somebody to ask; a script is given the plan and a token instead.
     asks = _asked if sys.stdin is not None and sys.stdin.isatty() else None
     async with Client(server, elicitation_callback=asks) as client:
-        begun.append(tool)
+        if begun:
+            begun.set()
         try:
             return await client.call_tool(tool, given)
         except MCPError as error:  # raised inside, it would come wrapped in exception groups

@@ -14,6 +14,7 @@ import anyio
 from mcp import MCPError, types
 
 from cio_mcp.catalog.endpoint import Access
+from cio_mcp.cli import INTERRUPTED
 from cio_mcp.cli.asking import Asked, GivenUp, asked_of, until_interrupted
 from cio_mcp.cli.beside import beside
 from cio_mcp.cli.checked import log_to_stderr, settings_of
@@ -26,7 +27,6 @@ from cio_mcp.transports import guard_against_leaks
 
 FAILED = 1
 UNKNOWN_OUTCOME = 3
-INTERRUPTED = 130
 LEVELS = 100
 """Of nested arguments; no tool takes as many, and the client that carries them takes not many more."""
 TOO_DEEP = "the arguments are nested too deeply"
@@ -106,10 +106,11 @@ class _Left:
     endings: dict[str, str] = field(default_factory=dict[str, str])
 
     def note(self, served: Team) -> None:
-        """Note what is under way, and say that what has left is awaited."""
+        """Note the writes that are under way, and say that what has left is awaited."""
         flights = [each for pipeline in served.pipelines.values() for each in pipeline.under_way.flights]
-        self.operations = [each.course.operation for each in flights if each.permission != Access.READ]
-        for number in (each.course.operation for each in flights if each.course.attempts):
+        writes = [each.course for each in flights if each.permission != Access.READ]
+        self.operations = [course.operation for course in writes]
+        for number in (course.operation for course in writes if course.attempts):
             said = f"the request of operation {number} has left, so its end is awaited; Ctrl-C again leaves at once"
             sys.stderr.write(f"cio-mcp: {said}\n")
             sys.stderr.flush()
@@ -135,7 +136,7 @@ async def _called(left: _Left, settings: Settings, tool: str, given: dict[str, A
         guard_against_leaks(server)
         with anyio.CancelScope() as scope:
             async with beside(partial(until_interrupted, scope, partial(left.note, served))):
-                return await asked_of(server, tool, given, begun=[])
+                return await asked_of(server, tool, given)
         await left.look_up(served.ledger)
     raise GivenUp
 

@@ -44,7 +44,7 @@ async def called_at(url: str, settings: Settings, tool: str, given: dict[str, An
     """Call a tool of a server elsewhere; raises SettingsError if it cannot be reached, or lets nobody in."""
     token = {"Authorization": f"Bearer {settings.token.reveal()}"} if settings.token else {}
     limits = httpx2.Timeout(CONNECT_SECONDS, read=settings.time_budget + ANSWER_SECONDS)
-    begun: list[str] = []
+    begun = anyio.Event()
     answer: Asked = None
     scope = anyio.CancelScope()
     try:
@@ -59,9 +59,9 @@ async def called_at(url: str, settings: Settings, tool: str, given: dict[str, An
     except* _Forbidden as failures:
         answer = _result(_not_carried(str(first_failure(failures))))
     except* httpx2.TransportError as failures:
-        answer = _result(_broken_off(url, tool, first_failure(failures), begun=bool(begun)))
+        answer = _result(_broken_off(url, tool, first_failure(failures), begun=begun.is_set()))
     if scope.cancelled_caught:
-        return _result(_given_up(url, tool, begun=bool(begun)))
+        return _result(_given_up(url, tool, begun=begun.is_set()))
     return answer
 
 

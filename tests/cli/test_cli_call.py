@@ -206,6 +206,17 @@ def test_who_leaves_a_server_elsewhere_is_told_that_nobody_knows(
     assert ended.err.startswith("outcome_unknown: You left " if code == 3 else "")
 
 
+def test_who_gives_up_on_a_read_is_told_nothing_and_waits_for_nothing(
+    sandbox_variables: dict[str, str], sandbox: httpx2.Client
+) -> None:
+    _arm(sandbox, kind="hang", seconds=30)
+    with running("call", "list_segments", env=sandbox_variables) as calling:
+        while not sandbox.get("/journal").json()["requests"]:
+            time.sleep(0.05)
+        ended = calling.end(signal.SIGINT)
+    assert (ended.code, ended.out, ended.err) == (130, "", "")
+
+
 def test_who_gives_up_on_a_send_is_told_how_it_ended(sandbox_variables: dict[str, str], sandbox: httpx2.Client) -> None:
     _arm(sandbox, kind="hang", seconds=30)
     with running("call", "send_email", SEND, "--time-budget", "4", env=sandbox_variables) as calling:

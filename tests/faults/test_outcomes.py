@@ -189,6 +189,17 @@ async def test_every_call_leaves_one_outcome(rig: Open, sandbox: RunningSandbox)
     assert len({record["operation"] for record in house.outcomes}) == len(expected)
 
 
+async def test_a_page_in_place_of_an_answer_names_the_id_with_which_an_event_may_be_made_again(
+    rig: Open, sandbox: RunningSandbox
+) -> None:
+    sandbox.app.state.faults.add(Fault(kind="html"))
+    async with rig() as house:
+        called = await house.call("track_event", {"identifier": "1", "name": "seen"})
+    minted = json.loads(sandbox.app.state.journal[-1].body)["id"]
+    assert called.code == "outcome_unknown"
+    assert called.error["next_step"].startswith(f"Calling again with id {minted} is safe")
+
+
 async def test_a_call_without_its_credential_is_recorded_and_touches_nothing(
     rig: Open, sandbox: RunningSandbox
 ) -> None:

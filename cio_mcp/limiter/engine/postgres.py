@@ -40,19 +40,7 @@ class PostgresEngine:
             told: list[int] = found[0] if found else []
             return told
 
-        granted, wait, held, unanswered, first, last, paused, lowered, quiet, *others = await self._run(take)
-        return View(
-            granted=granted,
-            wait=wait,
-            held=held,
-            unanswered=unanswered,
-            first=first,
-            last=last,
-            paused=paused,
-            lowered=lowered,
-            quiet=quiet,
-            others=others,
-        )
+        return View.told(await self._run(take))
 
     async def report(self, terms: Terms, replica: str, changes: Sequence[Change]) -> None:
         """Make changes, in the order given, at once."""

@@ -40,20 +40,7 @@ class RedisEngine:
     async def take(self, terms: Terms, replica: str, slots: Sequence[str], waiting: int) -> View:
         """Grant what is free of these slots, for a replica with so many callers in line."""
         args: list[str | int] = [replica, waiting, *_numbers(terms), *slots]
-        told = await self._answer(self._take(keys=_keys(terms), args=args))
-        granted, wait, held, unanswered, first, last, paused, lowered, quiet, *others = told
-        return View(
-            granted=granted,
-            wait=wait,
-            held=held,
-            unanswered=unanswered,
-            first=first,
-            last=last,
-            paused=paused,
-            lowered=lowered,
-            quiet=quiet,
-            others=others,
-        )
+        return View.told(await self._answer(self._take(keys=_keys(terms), args=args)))
 
     async def report(self, terms: Terms, replica: str, changes: Sequence[Change]) -> None:
         """Make changes, in the order given, at once."""

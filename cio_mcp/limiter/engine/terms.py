@@ -5,9 +5,9 @@ who takes a slot. It goes by its own clock alone: it is told and tells how long 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 from cio_mcp.limiter.backoff import CLEAN_SECONDS, step_of
 from cio_mcp.limiter.rates import Rate
@@ -106,6 +106,13 @@ class View:
     lowered: int
     quiet: int
     others: Sequence[int]
+
+    @classmethod
+    def told(cls, numbers: Sequence[int]) -> Self:
+        """Read what every engine answers: the members in their order, `others` last, as many as there are."""
+        single = [member.name for member in fields(cls)][:-1]
+        values: dict[str, Any] = dict(zip(single, numbers, strict=False))
+        return cls(**values, others=numbers[len(single) :])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
