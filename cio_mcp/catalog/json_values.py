@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BeforeValidator
 JsonCheck = Callable[[Any], Any]
 
 
-def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Read an object of JSON, and refuse a name that stands twice, of which one would be lost."""
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("names a member twice")
@@ -61,9 +62,7 @@ def parsed(value: Any) -> Any:
     if value.lstrip()[:1] not in ("{", "["):  # without a try: a list may hold a hundred thousand plain texts
         raise ValueError(_NOT_JSON)
     try:
-        found = json.loads(
-            value, object_pairs_hook=_reject_duplicates, parse_constant=_reject_constant, parse_int=_integer
-        )
+        found = json.loads(value, object_pairs_hook=distinct, parse_constant=_reject_constant, parse_int=_integer)
     except (json.JSONDecodeError, RecursionError):
         raise ValueError(_NOT_JSON) from None
     check_depth(found)

@@ -14,6 +14,7 @@ import anyio
 from mcp import MCPError, types
 
 from cio_mcp.catalog.endpoint import Access
+from cio_mcp.catalog.json_values import distinct
 from cio_mcp.cli import INTERRUPTED
 from cio_mcp.cli.asking import Asked, GivenUp, asked_of, until_interrupted
 from cio_mcp.cli.beside import beside
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _object(text: str | bytes) -> dict[str, Any]:
     """Read the arguments; bytes, whose encoding is JSON's own and not the locale's, come from a pipe."""
     try:
-        given = json.loads(text, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_distinct)
+        given = json.loads(text, parse_float=_finite, parse_constant=_finite, object_pairs_hook=distinct)
     except RecursionError:
         raise SettingsError(TOO_DEEP) from None
     except ValueError as error:
@@ -83,14 +84,6 @@ def _finite(number: str) -> float:
     if not math.isfinite(value := float(number)):
         raise ValueError(f"{number[:20]} is no number of JSON")
     return value
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a name that stands twice, of which one would be lost."""
-    given = dict(pairs)
-    if len(given) < len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return given
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

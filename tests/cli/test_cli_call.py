@@ -118,7 +118,7 @@ def test_an_unknown_tool_is_refused_with_the_nearest_name(sandbox_variables: dic
         (b'{"x":' + b"[" * 900 + b"]" * 900 + b"}", "nested too deeply"),
         (b'{"segment_id": NaN}', "NaN is no number of JSON"),
         (b'{"segment_id": 1e999}', "1e999 is no number of JSON"),
-        (b'{"segment_id": 1, "segment_id": 2}', "a name stands twice"),
+        (b'{"segment_id": 1, "segment_id": 2}', "names a member twice"),
     ],
     ids=["half", "list", "empty", "not UTF-8", "bomb", "deep", "NaN", "infinite", "twice"],
 )
