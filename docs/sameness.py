@@ -5,8 +5,9 @@ from typing import Any
 
 _DIFFERS = re.compile(
     r"(?P<ulid>\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b)"
-    r"|(?P<token>\b[\w-]{32}(?![\w=-]))"
-    r"|(?P<delivery>\b[\w-]{27}=)"
+    # base64url may begin and end with a hyphen, where \b finds no edge of a word.
+    r"|(?P<token>(?<![\w-])[\w-]{32}(?![\w=-]))"
+    r"|(?P<delivery>(?<![\w-])[\w-]{27}=)"
     r"|(?P<digest>hmac:[0-9a-f]{16})"
     r"|(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z| UTC)|\b1[6-9]\d{8}\b)"
     r"|(?P<port>(?<=127\.0\.0\.1:)\d+)"

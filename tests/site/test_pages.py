@@ -2,11 +2,14 @@
 
 import json
 import re
+from base64 import urlsafe_b64encode
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from cio_mcp.explaining import EXPLAINED, explanations
 from cio_mcp.hosts.table import HOSTS
@@ -193,6 +196,18 @@ def test_the_tables_lead_to_the_pages_of_what_they_name(made: Source) -> None:
 def test_runs_that_differ_by_time_and_numbers_alone_are_the_same(one: Any, other: Any) -> None:
     assert settled(one) == settled(other)
     assert unless_the_same(one, other) is one
+
+
+@pytest.mark.parametrize("text", ["{}", "send it again with {}", '{{"token":"{}"}}', "twice: {0}, {0}."])
+@pytest.mark.parametrize(("size", "word"), [(24, "<token>"), (20, "<delivery>")])
+@given(number=st.integers(min_value=0))
+@example(number=0b111110 << 186 | 0b111110 << 154 | 62)
+@example(number=2**192 - 1)
+def test_a_token_and_a_delivery_are_settled_whatever_letters_they_are_made_of(
+    text: str, size: int, word: str, number: int
+) -> None:
+    drawn = urlsafe_b64encode((number % 2 ** (8 * size)).to_bytes(size, "big")).decode()
+    assert settled(text.format(drawn)) == text.format(word)
 
 
 @pytest.mark.parametrize(
