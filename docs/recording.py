@@ -18,7 +18,7 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from cio_mcp.sandbox import Keys, RunningSandbox, running_sandbox
+from cio_mcp.sandbox import Delays, Keys, RunningSandbox, running_sandbox
 from cio_mcp.sandbox.programs import Trigger
 from cio_mcp.server import META
 from docs.calls import CALLS, Shown
@@ -29,6 +29,8 @@ FILE = Path(__file__).parent / "examples" / "tools.json"
 EVENTS = ("email_sent", "email_delivered", "email_opened")
 SIGNING_KEY = "sandbox-signing-key"
 STARTED_WITHIN, ANSWERED_WITHIN = 30.0, 90.0
+_LATER = 3600.0
+"""Seconds until what is sent is opened: after all that is shown, however slow the machine is."""
 Json = dict[str, Any]
 
 
@@ -96,6 +98,7 @@ class Recorder:
                 hook = {"name": "here", "endpoint": self.url.replace("/mcp", "/webhooks/customerio"), "events": EVENTS}
                 key = {"authorization": f"Bearer {Keys().app_api_key}"}
                 (await http.post("/v1/reporting_webhooks", json=hook, headers=key)).raise_for_status()
+                self.sandbox.app.state.world.delays = Delays(opened=_LATER)
         if shown.triggered:
             done = Trigger(id=1, broadcast_id=10, created_at=1_790_000_000, processed_at=1_790_000_001)
             self.sandbox.app.state.world.broadcasts[10].triggers[1] = done

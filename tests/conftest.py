@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import hypothesis
 import pytest
 from mcp import Client
 
@@ -54,6 +55,11 @@ def own_tools_beside(tools: Collection[str]) -> set[str]:
 # the ledger and the stored keys of whoever runs the tests are out of their reach, and out of that of what they start.
 STATE = TemporaryDirectory(prefix="cio-mcp-tests-")
 os.environ.update(XDG_STATE_HOME=STATE.name, XDG_CONFIG_HOME=STATE.name, LOCALAPPDATA=STATE.name)
+
+
+# How long an example takes is the machine's affair, in CI and elsewhere.
+hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,7 +7,6 @@ Tests that need it import the fixtures by name, or list them in the conftest of 
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from tempfile import mkdtemp
 from typing import NoReturn
 
 import pytest
+
+from tests.ports import free_port
 
 USER = "cio"
 PASSWORD = "canary-database-password"
@@ -59,7 +60,7 @@ class Cluster:
         self._names = count(1)
         # Not below pytest's directories: a socket's path may have 107 bytes, and only root may enter those.
         self.directory = Path(mkdtemp(prefix="cio-pg-", dir="/tmp" if Path("/tmp").is_dir() else None))  # noqa: S108 - a new directory
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
         if self._account:
@@ -181,12 +182,6 @@ def _account() -> str | None:
 
     known = {entry.pw_name for entry in pwd.getpwall()}
     return next((name for name in _ACCOUNTS if name in known), None)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _go_without(missing: str) -> NoReturn:

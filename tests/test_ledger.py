@@ -131,7 +131,7 @@ async def test_a_call_that_was_tried_again_says_so(
 
 
 async def test_a_call_that_waited_for_its_limit_says_how_long(recorded: Recorded, ledger: MemoryLedger) -> None:
-    async with recorded(CIO_MCP_LIMIT_APP="1/0.5") as client:
+    async with recorded(CIO_MCP_LIMIT_APP="1/1.5") as client:
         await client.call_tool("list_segments", {})
         result = await client.call_tool("list_segments", {})
     first, second = ledger.recent

@@ -39,6 +39,7 @@ def seeded_world(clock: Callable[[], float]) -> World:
     _history(world, now)
     _objects(world)
     world.notices.clear()
+    world.told_from = len(world.deliveries)
     return world
 
 

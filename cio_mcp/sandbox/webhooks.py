@@ -76,7 +76,8 @@ class Reporter:
     def _due(self, now: float) -> Iterator[Notice]:
         """Yield what has happened by `now` and was not reported yet."""
         if self._state.world is not self._world:
-            self._world, self._read, self._coming = self._state.world, 0, []
+            self._world, self._coming = self._state.world, []
+            self._read = self._world.told_from
         while self._world.notices:
             yield self._world.notices.popleft()
         fresh = self._world.deliveries.log[self._read :]

@@ -70,6 +70,8 @@ class World:
         self.segments = Segments()
         self.objects = Objects()
         self.deliveries = Deliveries()
+        self.told_from = 0
+        """The first delivery that a reporting webhook may tell of; those before it came with the world."""
         self.templates: dict[int, Template] = {}
         self.broadcasts: dict[int, Broadcast] = {}
         self.campaigns: dict[int, Campaign] = {}

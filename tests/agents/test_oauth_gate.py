@@ -439,10 +439,11 @@ async def begin_session(http: httpx2.AsyncClient, token: str) -> tuple[str, str]
 
 @every_era
 async def test_a_stream_ends_with_its_token(era: str) -> None:
-    lasting = Agent(name="brief", expires_at=time.time() + 1.5)
+    agents: dict[str, Agent] = {}
     app = server().streamable_http_app()
-    with listening(guarded(Known({READER: lasting}), app)) as url:
+    with listening(guarded(Known(agents), app)) as url:
         async with plain_client(base_url=url) as http:
+            lasting = agents[READER] = Agent(name="brief", expires_at=time.time() + 3)
             if era == "legacy":
                 session = await begin_session(http, READER)
                 request = http.build_request("GET", "/mcp", headers=heads(bearer(READER), session, era=era))

@@ -140,9 +140,10 @@ def test_without_a_key_the_variable_to_set_is_named(sandbox_variables: dict[str,
 
 
 def test_a_host_that_does_not_answer_is_told_as_such(sandbox_variables: dict[str, str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closing:
-        nobody = f"http://127.0.0.1:{closing.getsockname()[1]}"
-    called = run("call", "list_segments", env={**sandbox_variables, "CUSTOMERIO_APP_URL": nobody})
+    with socket.socket() as taken:  # nobody else listens there meanwhile, nor does it
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        called = run("call", "list_segments", env={**sandbox_variables, "CUSTOMERIO_APP_URL": nobody})
     assert (called.code, called.out) == (1, "")
     assert called.err.startswith("unavailable: Customer.io could not be reached")
 

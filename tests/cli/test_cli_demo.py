@@ -11,7 +11,7 @@ from cio_mcp.catalog import CATALOG, Gate
 from tests.catalog import listed
 from tests.cli.commands import Ended, run_unread, running
 
-AT_MOST = 30.0
+AT_MOST = 60.0
 # What a shell happens to hold must not reach the demo, least of all real keys.
 OTHERS = {
     "CUSTOMERIO_APP_API_KEY": "canary-app-key",

@@ -77,7 +77,7 @@ def test_several_workspaces_and_an_agent_with_long_names_fit(
     file = tmp_path / "workspaces.toml"
     file.write_text("".join(f'[workspaces.{name}]\napp_api_key = "env:NOBODYS"\n' for name in names), encoding="utf-8")
     file.chmod(0o600)
-    flags = ("--workspaces", str(file), "--agent", LONG[:80], "--limit-app", "1/2", "--confirm", "off")
+    flags = ("--workspaces", str(file), "--agent", LONG[:80], "--limit-app", "1/4", "--confirm", "off")
     with house(tmp_path, *flags) as served, looking(chromium, size=size) as context:
         reads = [served.calling("list_segments", {"workspace": name}) for name in names for _ in range(3)]
         seen = tab(context, served)

@@ -1,6 +1,5 @@
 """What must not happen twice leaves at most once, whatever happens to it on the way."""
 
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from cio_mcp.sandbox import Fault, RunningSandbox, World, create_app, seeded_wor
 from tests.faults.arguments import ARGUMENTS, IDENTIFY, REPORT
 from tests.faults.conftest import UNLIMITED, Open
 from tests.faults.rig import Called, rigged, settings_of, until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -208,12 +208,12 @@ async def test_a_call_that_is_not_answered_in_time_is_not_made_again(
     before = {tool: EFFECTS[tool](state.world) for tool, _ in CALLS}
     state.faults.add(fault)
     called: dict[str, Called] = {}
-    began = time.monotonic()
     async with rig(CIO_MCP_TIME_BUDGET="1") as house:
 
         async def one(tool: str, arguments: dict[str, Any]) -> None:
             called[tool] = await house.call(tool, arguments)
 
+        began = time.monotonic()
         async with anyio.create_task_group() as group:
             for tool, arguments in CALLS:
                 group.start_soon(one, tool, arguments)
@@ -229,7 +229,7 @@ async def test_a_call_that_is_not_answered_in_time_is_not_made_again(
 
 
 async def test_what_never_left_is_tried_again_and_reported_as_not_sent() -> None:
-    async with rigged(settings_of(f"http://127.0.0.1:{_free_port()}")) as house:
+    async with rigged(settings_of(f"http://127.0.0.1:{free_port()}")) as house:
         for tool, arguments in CALLS:
             called = await house.call(tool, arguments)
             assert called.code == "unavailable", tool
@@ -239,7 +239,7 @@ async def test_what_never_left_is_tried_again_and_reported_as_not_sent() -> None
 
 
 async def test_a_send_that_could_not_connect_leaves_once_the_host_listens() -> None:
-    app, port = create_app(limits=UNLIMITED), _free_port()
+    app, port = create_app(limits=UNLIMITED), free_port()
     before = len(app.state.world.deliveries)
     async with anyio.create_task_group() as group:
 
@@ -254,11 +254,3 @@ async def test_a_send_that_could_not_connect_leaves_once_the_host_listens() -> N
     assert called.code is None
     assert called.meta["attempts"] == 2
     assert len(app.state.journal) == len(app.state.world.deliveries) - before == 1
-
-
-def _free_port() -> int:
-    """Return a port that refuses connections."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port

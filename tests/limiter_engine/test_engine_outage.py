@@ -12,7 +12,8 @@ import pytest
 
 from cio_mcp.limiter import EngineLimiter, Overdue, Rate, Unshared
 from tests.limiter_engine.conftest import Arrivals, MortalPostgres, replica, replicas, until
-from tests.limiter_engine.servers import RedisServer, free_port
+from tests.limiter_engine.servers import RedisServer
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

@@ -37,19 +37,17 @@ def saturation(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_three_replicas_use_what_one_can_and_share_it_fairly_without_a_429(
     saturation: Any, engine_url: str, bucket: str, names: Iterator[int]
 ) -> None:
-    limit, window = 20, 0.5
+    limit, window = 20, 1.0
 
     def measured(processes: int) -> Any:
-        run = saturation.Run(limit=limit, window=window, net="none", processes=processes, seconds=6.0)
+        run = saturation.Run(limit=limit, window=window, net="none", processes=processes, seconds=8.0)
         numbers = (f"--limit={limit}", f"--window={window}", "--callers=20", "--processes=3")
         return saturation.measured(run, "replicas.py", engine_url, *numbers, f"--bucket={bucket}-{next(names)}")
 
-    alone = measured(1)
-    assert alone.refused == 0
     tries: list[tuple[float, float]] = []
     while len(tries) < 3:  # the processors may be busy with other things now and then
-        together = measured(3)
-        assert together.refused == 0
+        alone, together = measured(1), measured(3)
+        assert (alone.refused, together.refused) == (0, 0)
         tries.append((together.used / alone.used, together.worst_share))
         if tries[-1][0] >= 0.95 and tries[-1][1] >= 0.8:
             return
@@ -83,7 +81,7 @@ async def test_slots_of_a_killed_replica_are_free_within_the_hold_and_a_window(e
         with anyio.fail_after(20):
             for _ in range(2):
                 await limiter.acquire()
-    assert 0.5 <= time.monotonic() - killed <= HOLD_SECONDS + rate.window + 1.0
+    assert 0.5 <= time.monotonic() - killed <= HOLD_SECONDS + rate.window + 2.0
 
 
 async def test_a_replica_that_is_stopped_in_line_holds_up_nobody_for_long(engine_url: str, bucket: str) -> None:

@@ -136,7 +136,7 @@ async def test_slots_of_a_killed_process_are_free_within_the_hold_and_a_window(p
     with anyio.fail_after(20):
         for _ in range(2):
             await limiter.acquire()
-    assert 1.0 <= time.monotonic() - killed <= HOLD_SECONDS + rate.window + 0.5
+    assert 1.0 <= time.monotonic() - killed <= HOLD_SECONDS + rate.window + 2.0
 
 
 async def test_a_stopped_process_at_the_head_of_the_line_holds_up_nobody_for_long(path: Path, file: SharedFile) -> None:
@@ -155,7 +155,7 @@ async def test_a_stopped_process_at_the_head_of_the_line_holds_up_nobody_for_lon
         stopped = time.monotonic()
         with anyio.fail_after(10):
             with await limiter.acquire() as permit:
-                assert time.monotonic() - stopped <= TICKET_SECONDS + 0.5
+                assert time.monotonic() - stopped <= TICKET_SECONDS + 2.0
                 permit.written()
                 permit.responded()
         os.kill(worker.process.pid, signal.SIGCONT)

@@ -20,6 +20,7 @@ import pytest
 
 from cio_mcp.sandbox import Keys, RunningSandbox
 from tests.cli.commands import PATIENCE, Ended, Running, run, running
+from tests.ports import free_port
 from tests.team.house import calling
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx.conf"
@@ -37,13 +38,6 @@ def nginx() -> str:
     if os.environ.get("CI") == "true":
         pytest.fail(missing)
     pytest.skip(missing)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def settings(sandbox: RunningSandbox, store: str, **more: str) -> dict[str, str]:

@@ -11,13 +11,20 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import CLEAN, ROOT
+from tests.ports import free_port
 from tests.postgres_cluster import PASSWORD, USER, Cluster, binaries, postgres_cluster
-from tests.replicas.house import free_port, nginx
+from tests.replicas.house import nginx
 
 __all__ = ["postgres_cluster"]
 SECONDS = 240.0
 PAGE = (Path(ROOT) / "README.md").read_text(encoding="utf-8")
 FIXED = ("8001", "8002", "8025", "8080")
+
+
+_STARTED = """grep -q export team/sandbox && { [ "$1" = 3 ] || {
+    grep -q "serves MCP at" team/replica-1 && grep -q "serves MCP at" team/replica-2
+}; }"""
+"""What the page waits for: 3 seconds for the sandbox, 5 for the replicas; a busy machine takes longer."""
 
 
 def commands() -> str:
@@ -42,6 +49,7 @@ def machine(tmp_path: Path, postgres_cluster: Cluster) -> dict[str, str]:
     stand_in(programs, "apt-get", 'test "$*" = "install -y postgresql nginx openssl"')
     stand_in(programs, "pip", 'test "$*" = "install .[postgres]"')
     stand_in(programs, "cio-mcp", f'exec "{sys.executable}" -m cio_mcp "$@"')
+    stand_in(programs, "sleep", f"until {_STARTED}; do {shutil.which('sleep')} 0.1; done")
     path = [str(programs), str(Path(nginx()).parent), str(binaries()), os.environ["PATH"]]
     server = {"PGHOST": "127.0.0.1", "PGPORT": str(postgres_cluster.port), "PGUSER": USER, "PGPASSWORD": PASSWORD}
     own = {name: value for name, value in CLEAN.items() if name != "CIO_MCP_LEDGER"}

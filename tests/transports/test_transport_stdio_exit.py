@@ -142,6 +142,7 @@ def test_a_client_that_stopped_reading_ends_the_server(*, reads_on: bool) -> Non
     os.close(read_end)
     assert server.stdin is not None
     assert server.stderr is not None
+    assert server.stderr.readline() == "lifespan entered\n"
     with server, takes_at_most(5 + SLACK):
         server.stdin.write(json.dumps(initialize()) + "\n")
         server.stdin.flush()

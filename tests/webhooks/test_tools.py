@@ -243,7 +243,8 @@ async def test_the_setup_is_told_step_by_step(house: Enter) -> None:
             while "another signature" not in (told := (await at.call("get_webhook_setup")).result)["next_step"]:  # noqa: ASYNC110 - nor does a tool
                 await anyio.sleep(0.02)
         assert told["refused"] == {"forged": 1}
-        await tell(at, event(timestamp=int(time.time()) - 5), event(timestamp=int(time.time()) - 5))
+        told_of = event(timestamp=int(time.time()) - 5)
+        await tell(at, told_of, told_of)
         told = (await at.call("get_webhook_setup")).result
         assert (told["received"], told["repeats"]) == (1, 1)
         assert 4 <= told["lag_seconds"] <= 8

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.anyio
 EVENTS = 100_000
 SENDERS = 200
 BOUND = 240.0
-SLOWEST = 1.0
-"""Seconds of 99 in a hundred answers; Customer.io waits four."""
+SLOWEST = 3.0
+"""Seconds of 99 in a hundred answers, on a machine that does much else; Customer.io waits four."""
 
 
 async def post(receiver: Receiver, body: bytes, headers: list[tuple[bytes, bytes]]) -> int:
