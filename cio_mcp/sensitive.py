@@ -100,6 +100,11 @@ def placeholder(value: Any) -> str:
             return f"[masked: text of {len(value)}]"
 
 
+def is_masked(text: str) -> bool:
+    """Say whether a text is what stands for another that is withheld."""
+    return text.startswith("[masked: ")
+
+
 def identifier(text: str) -> str:
     """Return an id as it is, unless it holds an e-mail address or is a telephone number."""
     if _ADDRESS.search(text):

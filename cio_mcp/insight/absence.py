@@ -4,32 +4,21 @@ Several causes may hold at once. They are told in the order in which they matter
 made says more than what would keep the next one back.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cio_mcp.insight import messages
+from cio_mcp.insight import messages, topics
+from cio_mcp.insight.addresses import ADDRESSES, of_person
+from cio_mcp.insight.arrival import of_newest
+from cio_mcp.insight.finding import Finding
 from cio_mcp.insight.programs import Program
-from cio_mcp.planning.answers import member, moment, rows
+from cio_mcp.planning.answers import member, moment, number, rows
 
 Json = dict[str, Any]
-ADDRESSES: Mapping[str, str] = {"email": "email", "sms": "phone", "twilio": "phone", "whatsapp": "phone"}
-"""The attribute to which each channel sends; SMS has two names."""
 DEVICES = frozenset({"push", "live_notification"})
 """In-app messages reach visitors of a website too, who have no device ("Set up web in-app messaging")."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One cause: a word for programs, what shows it, and what to do next."""
-
-    cause: str
-    evidence: str
-    next_step: str
-
-    def told(self) -> Json:
-        """Return it as a model reads it."""
-        return {"cause": self.cause, "evidence": self.evidence, "next_step": self.next_step}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,21 +36,26 @@ class Case:
     """Whether the person did what starts the campaign, in the time that is kept."""
     asks_for_one: bool = False
     """One message is asked about."""
+    asks_for_any: bool = False
+    """Neither a program nor a message is named."""
     asked_for: frozenset[str] = field(default_factory=frozenset)
     """Channels, where no program names them."""
 
     @property
     def channels(self) -> frozenset[str]:
-        """The channels that are meant."""
-        return (self.program.channels if self.program else frozenset()) or self.asked_for or frozenset({"email"})
+        """The channels that are meant; without a program or a message, e-mail beside that of the newest message."""
+        email = frozenset({"email"})
+        if self.asks_for_any:
+            return self.asked_for | email
+        return (self.program.channels if self.program else frozenset()) or self.asked_for or email
 
 
 def findings(case: Case) -> list[Finding]:
     """Return every cause that shows, the most telling first; never none."""
     if case.is_nobody:
         return [NOBODY]
-    found = [*_of_message(case), *_of_person(case), *_of_program(case), *_of_entry(case)]
-    return found or [UNSEEN]
+    found = [*_of_message(case), *_of_person(case), *_of_program(case), *_of_entry(case), *_of_topics(case)]
+    return found or [_unseen(case)]
 
 
 NOBODY = Finding(
@@ -74,24 +68,28 @@ NO_MESSAGE = Finding(
     evidence="No message of this delivery_id is among those to this person that were read.",
     next_step="Take the id from list_person_messages; get_delivery_timeline looks any message up.",
 )
-UNSEEN = Finding(
-    cause="not_visible",
-    evidence="No cause shows in what the API tells.",
-    next_step="Look in Customer.io at what the API does not show: subscription topics, message limits, time windows, "
-    "branches and exit conditions.",
-)
-_FATES: Mapping[str, tuple[str, str]] = {
-    "bounced": ("came back from the address", "Mend the address; an address that bounced hard is not tried again."),
-    "dropped": ("was not handed on: the address is on a suppression list", "Have the address freed in Customer.io."),
-    "suppressed": ("was held back: the address is suppressed", "Have the address freed in Customer.io."),
-    "failed": ("could not be sent", "Mend what failure_message names (often Liquid or a missing attribute)."),
-    "undeliverable": ("was not tried for this person", "See failure_message: unsubscribed, or a message limit."),
-    "drafted": ("waits as a draft for somebody to send it", "Send the draft in Customer.io, or set it to automatic."),
-    "created": ("was made and is not sent yet", "Look again in some minutes."),
-    "attempted": ("is being tried", "Look again in some minutes."),
-    "deferred": ("was put off by the receiving server, and is tried again", "Look again in an hour."),
-    "sent": ("was sent, and nobody has reported its arrival", "Ask the person to look in spam; look again later."),
-}
+
+
+def _not_visible(topics_left: str) -> Finding:
+    return Finding(
+        cause="not_visible",
+        evidence="No cause shows in what the API tells.",
+        next_step=f"Look in Customer.io at what the API does not show: {topics_left}message limits, time windows, "
+        "branches and exit conditions.",
+    )
+
+
+UNSEEN = _not_visible("subscription topics, ")
+
+
+def _unseen(case: Case) -> Finding:
+    """Return what is left to look at: of topics, what the person's own choices do not settle."""
+    chosen = topics.choices(case.person)
+    if chosen is None:
+        return UNSEEN
+    topic = case.program.topic if case.program else None
+    is_settled = topic == 0 or f"topic_{topic}" in chosen
+    return _not_visible("" if is_settled else "topics that are off until the person turns them on, ")
 
 
 def _of_message(case: Case) -> Iterator[Finding]:
@@ -99,20 +97,7 @@ def _of_message(case: Case) -> Iterator[Finding]:
         if case.about is not None and case.asks_for_one:
             yield NO_MESSAGE
         return
-    newest = case.about[0]
-    what = messages.fate(newest)
-    at = moment(member(newest, "metrics").get(what)) or "a time not known"
-    reason = messages.short(newest.get("failure_message"))
-    said = f': "{reason}"' if reason else ""
-    if what in messages.ARRIVED:
-        yield Finding(
-            cause="it_arrived",
-            evidence=f"The newest of these messages was {what} on {at}.",
-            next_step="It did arrive: ask the person to look in spam and in other folders.",
-        )
-    else:
-        told, step = _FATES[what]
-        yield Finding(cause=what, evidence=f"The newest message {told} ({at}){said}.", next_step=step)
+    yield from of_newest(case.about[0], case.person)
 
 
 def _of_person(case: Case) -> Iterator[Finding]:
@@ -122,15 +107,18 @@ def _of_person(case: Case) -> Iterator[Finding]:
         yield Finding(
             cause="unsubscribed",
             evidence="The person is unsubscribed, which stops campaigns, broadcasts and newsletters.",
-            next_step="Do not override it: only the person may subscribe again. Transactional messages still go out.",
+            next_step="Do not override it: only the person may subscribe again. Transactional messages still go out, "
+            "unless sent with send_to_unsubscribed: false.",
         )
+    program = case.program
+    if program and program.topic and (topics.choices(case.person) or {}).get(f"topic_{program.topic}") is False:
+        yield topics.certain(program.kind, program.topic)
     for channel in sorted(case.channels):
         yield from _unreachable(case.person, channel)
 
 
 def _unreachable(person: Mapping[str, Any], channel: str) -> Iterator[Finding]:
-    attributes, identifiers = member(person, "attributes"), member(person, "identifiers")
-    if (name := ADDRESSES.get(channel)) and not (attributes.get(name) or identifiers.get(name)):
+    if (name := ADDRESSES.get(channel)) and not of_person(person, name):
         yield Finding(
             cause="no_address",
             evidence=f"The person has no {name}, to which {channel} goes.",
@@ -162,6 +150,16 @@ def _of_program(case: Case) -> Iterator[Finding]:
         )
     elif program.sent_at == 0:
         yield _never_sent(program)
+    elif program.errors and (told := program.errors.told()) and not _was_made_since(case, program.sent_at):
+        yield Finding(
+            cause="trigger_failed",
+            evidence=f"The newest trigger ({moment(program.sent_at)}) had {told}",
+            next_step="list_broadcast_trigger_errors; mend them. get_broadcast_metrics shows whether others got it.",
+        )
+
+
+def _was_made_since(case: Case, at: int | None) -> bool:
+    return any((number(each.get("created")) or 0) >= (at or 0) for each in case.about or ())
 
 
 def _never_sent(program: Program) -> Finding:
@@ -186,6 +184,7 @@ def _of_entry(case: Case) -> Iterator[Finding]:
     program = case.program
     if program is None or program.absent or case.about:
         return
+    yield from _of_age(case, program)
     if program.event and case.event_seen is False:
         yield Finding(
             cause="event_never_came",
@@ -194,6 +193,26 @@ def _of_entry(case: Case) -> Iterator[Finding]:
         )
     if case.segments is not None:
         yield from _of_segments(program, case.segments)
+
+
+def _of_age(case: Case, program: Program) -> Iterator[Finding]:
+    made = _created(case.person)
+    went = "was triggered last" if program.kind == "broadcast" else "was sent"
+    if made and program.sent_at and made > program.sent_at:
+        yield Finding(
+            cause="created_later",
+            evidence=f"The person was created on {moment(made)}, after the {program.kind} {went} "
+            f"({moment(program.sent_at)}).",
+            next_step="They were not there yet: send them a message of their own, if the user wants that.",
+        )
+
+
+def _created(person: Mapping[str, Any] | None) -> int | None:
+    """Return when the profile was made, else when the person is said to have signed up, in seconds since 1970."""
+    if made := number(member(person, "timestamps").get("cio_id")):
+        return made
+    told = member(person, "attributes").get("created_at")
+    return int(told) if isinstance(told, str) and re.fullmatch(r"[0-9]{1,10}", told) else number(told)
 
 
 def _of_segments(program: Program, held: frozenset[int]) -> Iterator[Finding]:
@@ -215,3 +234,16 @@ def _of_segments(program: Program, held: frozenset[int]) -> Iterator[Finding]:
         f"{unless}, which the API does not tell.",
         next_step=f"get_segment {missing[0]}: compare its conditions with get_person_attributes.",
     )
+
+
+def _of_topics(case: Case) -> Iterator[Finding]:
+    """Yield topics that are off, where nobody knows to which one the message belongs: the least certain of all."""
+    off = [name for name, is_on in (topics.choices(case.person) or {}).items() if not is_on]
+    is_known = case.program is not None and case.program.topic is not None
+    if off and not is_known and not _was_tried(case):
+        yield topics.possible(off)
+
+
+def _was_tried(case: Case) -> bool:
+    """Say whether the message that is meant was made and sent, which a topic that is off would have prevented."""
+    return bool(case.about) and not case.asks_for_any and messages.fate((case.about or [{}])[0]) != "undeliverable"

@@ -9,13 +9,15 @@ from cio_mcp.scrub import one_line
 
 Json = dict[str, Any]
 REASON_CHARACTERS = 160
-# App API reference, "Get a message": what ends a message stands before what may still go on.
+# App API reference, "Get a message". What somebody did with it proves that it arrived; then what ends a message, for a
+# server may take it first and send it back later. A conversion may count without anything having arrived. A receiving
+# server puts off what Customer.io has sent.
 _FATES = (
-    *("spammed", "converted", "replied", "clicked", "opened"),
+    *("spammed", "unsubscribed", "replied", "clicked", "opened"),
     *("bounced", "dropped", "suppressed", "failed", "undeliverable"),
-    *("delivered", "sent", "deferred", "attempted", "drafted"),
+    *("delivered", "converted", "deferred", "sent", "attempted", "drafted"),
 )
-ARRIVED = frozenset({"spammed", "converted", "replied", "clicked", "opened", "delivered"})
+ARRIVED = frozenset({"spammed", "unsubscribed", "replied", "clicked", "opened", "delivered"})
 """After these it has reached its person, whatever the person says."""
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cio_mcp.insight import messages
+from cio_mcp.insight.triggers import Errors
 from cio_mcp.planning.answers import moment, number, numbers, rows, word
 
 Json = dict[str, Any]
@@ -27,6 +28,10 @@ class Program:
     channels: frozenset[str] = frozenset()
     sent_at: int | None = None
     """When a newsletter was sent, or a broadcast triggered last."""
+    errors: Errors | None = None
+    """Of the newest trigger of a broadcast."""
+    topic: int | None = None
+    """The subscription topic of a newsletter; 0 if it has none, None if that is not told."""
     planned_at: int | None = None
     """Of a newsletter; 0 if it is not planned, None if that is not told: the API's reference shows no such member."""
 
@@ -56,8 +61,10 @@ def campaign(number_: int, found: Mapping[str, Any]) -> Program:
     )
 
 
-def broadcast(number_: int, found: Mapping[str, Any], triggers: Mapping[str, Any] | None) -> Program:
-    """Return a broadcast as `get_broadcast` shows it, and when it was triggered."""
+def broadcast(
+    number_: int, found: Mapping[str, Any], triggers: Mapping[str, Any] | None, errors: Errors | None = None
+) -> Program:
+    """Return a broadcast as `get_broadcast` shows it, when it was triggered, and what went wrong the last time."""
     times = [at for row in rows(triggers, "triggers") if (at := number(row.get("created_at")))]
     return Program(
         kind="broadcast",
@@ -67,6 +74,7 @@ def broadcast(number_: int, found: Mapping[str, Any], triggers: Mapping[str, Any
         segments=tuple(numbers(found.get("recipient_segment_ids"))),
         channels=_channels(found),
         sent_at=max(times) if times else None if triggers is None else 0,
+        errors=errors,
     )
 
 
@@ -78,6 +86,7 @@ def newsletter(number_: int, found: Mapping[str, Any]) -> Program:
         segments=tuple(numbers(found.get("recipient_segment_ids"))),
         channels=frozenset({word(found.get("type"))}),
         sent_at=number(found.get("sent_at")) or 0,
+        topic=(number(found["subscription_topic_id"]) or 0) if "subscription_topic_id" in found else None,
         planned_at=number(found.get("scheduled_at")),
     )
 

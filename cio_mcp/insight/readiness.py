@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cio_mcp.insight.triggers import Errors, newest
 from cio_mcp.planning import Survey
 from cio_mcp.planning.answers import moment, number, word
+from cio_mcp.planning.audience import Count
 
 Json = dict[str, Any]
 DAY = 86_400
@@ -37,8 +39,10 @@ class Broadcast:
     found: Mapping[str, Any] | None = None
     triggers: Sequence[Mapping[str, Any]] | None = None
     actions: Sequence[Mapping[str, Any]] | None = None
-    errors: Sequence[str] | None = None
+    errors: Errors | None = None
     """Of the newest trigger."""
+    unsubscribed: Count | None = None
+    """Of the people of the filter that was given; None if there is no filter to count them by."""
 
 
 def verdict(concerns: Sequence[Concern]) -> str:
@@ -53,13 +57,22 @@ def concerns(seen: Broadcast, now: float) -> list[Concern]:
         return [_stop("There is no broadcast of this id now.", "Take the id from list_broadcasts.")]
     unread = _of_gaps({"its state": seen.found, "its messages": seen.actions, "its triggers": seen.triggers})
     known = (*_of_state(seen), *_of_actions(seen.actions), *_of_triggers(seen, now))
-    found = [*unread, *_of_audience(seen.survey), *known]
+    found = [*unread, *_of_audience(seen.survey), *_of_unsubscribed(seen), *known]
     return sorted(found, key=lambda concern: concern.level)
 
 
-def newest(triggers: Sequence[Mapping[str, Any]] | None) -> Mapping[str, Any]:
-    """Return the newest trigger, empty if there is none."""
-    return max(triggers or [{}], key=lambda row: number(row.get("created_at")) or 0)
+def among(recipients: Mapping[str, Any]) -> Json:
+    """Return the filter of those of an audience who are unsubscribed; groups nest no deeper for it than they must."""
+    within = recipients["and"] if set(recipients) == {"and"} else [recipients]
+    return {"and": [*within, _UNSUBSCRIBED]}
+
+
+# Track API reference, "unsubscribed": true in any case, 1 and "1" mean so. Filters compare what was written.
+_UNSUBSCRIBED: Mapping[str, Any] = {
+    "or": [
+        {"attribute": {"field": "unsubscribed", "operator": "eq", "value": value}} for value in ("true", "True", "1")
+    ]
+}
 
 
 def _of_gaps(read: Mapping[str, object]) -> Iterator[Concern]:
@@ -90,6 +103,24 @@ def _of_audience(survey: Survey) -> Iterator[Concern]:
         yield _warning(f"It reaches {count:,} of all {whole:,} people.", "Ask the user whether all of them are meant.")
 
 
+def _of_unsubscribed(seen: Broadcast) -> Iterator[Concern]:
+    """Yield who of the audience gets nothing; an audience that is empty or not known is a concern by itself."""
+    count, audience = seen.unsubscribed, seen.survey.audience
+    if count is None or audience == 0:
+        return
+    whole = "them" if audience is None else f"the {audience:,}"
+    if count.people is None and not count.more_than:
+        yield _warning("How many of them are unsubscribed is not known.", "Ask the user; broadcasts do not reach them.")
+    elif count.people and audience and count.people >= audience:
+        yield _stop(
+            f"All {audience:,} of its audience are unsubscribed, so nobody gets it.",
+            "Do not override it; have another audience chosen.",
+        )
+    elif few := count.people or count.more_than:
+        some = f"{few:,}" if count.people else f"More than {few:,}"
+        yield _warning(f"{some} of {whole} are unsubscribed and do not get it.", "Tell the user how many it reaches.")
+
+
 def _of_actions(actions: Sequence[Mapping[str, Any]] | None) -> Iterator[Concern]:
     if actions is None:
         return
@@ -110,13 +141,15 @@ def _of_actions(actions: Sequence[Mapping[str, Any]] | None) -> Iterator[Concern
 
 def _of_triggers(seen: Broadcast, now: float) -> Iterator[Concern]:
     at = number(newest(seen.triggers).get("created_at"))
-    if at and now - at < DAY:
-        yield _warning(f"It was triggered in the last 24 hours ({moment(at)}).", "Ask the user whether twice is meant.")
-    if seen.errors:
+    is_recent = bool(at) and now - (at or 0) < DAY
+    if seen.errors and (told := seen.errors.told()):
+        when = f" ({moment(at)}, in the last 24 hours)" if is_recent else ""
         yield _warning(
-            f"Its newest trigger had {len(seen.errors)} errors or more.",
-            "list_broadcast_trigger_errors; mend them first.",
+            f"Its newest trigger{when} had {told}",
+            "list_broadcast_trigger_errors; mend them first. get_broadcast_metrics shows whether anybody got it.",
         )
+    elif is_recent:
+        yield _warning(f"It was triggered in the last 24 hours ({moment(at)}).", "Ask the user whether twice is meant.")
 
 
 def _stop(what: str, step: str) -> Concern:

@@ -16,12 +16,20 @@ from cio_mcp.delivery import Course
 from cio_mcp.errors import NotFound, Unavailable
 from cio_mcp.exchange import Exchange
 from cio_mcp.insight import absence, readiness
+from cio_mcp.insight.finding import beside
 from cio_mcp.insight.looking import SPARE_SECONDS, Looks, together
 from cio_mcp.insight.overview import Seen, overview
-from cio_mcp.insight.questions import WhyCase, WhyNoMessage, person_of, read_case
+from cio_mcp.insight.questions import (
+    WhyCase,
+    WhyNoMessage,
+    newest_errors,
+    people_of_address,
+    person_of,
+    read_case,
+)
 from cio_mcp.native import Answer, Answered, NativeTool
-from cio_mcp.planning import Survey, survey
-from cio_mcp.planning.answers import member, number, rows
+from cio_mcp.planning import audience, survey
+from cio_mcp.planning.answers import member, rows
 from cio_mcp.planning.inquiry import Inquiry
 from cio_mcp.policy import Policy
 
@@ -87,12 +95,14 @@ class _Desk:
         """Answer `why_no_message`."""
         looks = self._looks(course)
         inquiry = Inquiry(looks.look)
-        seen = WhyCase(asks_for_one=params.delivery_id is not None)
+        seen = WhyCase()
         await read_case(params, inquiry, seen, partial(together, inquiry, self._seconds(course)))
         self._check(looks)
         found = absence.findings(seen.case())
-        told = found[0].told() | {"also": [each.told() for each in found[1:]]} | seen.told()
-        return self._bounded(told, inquiry.survey().unsure)
+        unread = inquiry.survey().unsure
+        rest = seen.told() | {"not_known": list(unread)}
+        room = int(self.tokens * shaping.BYTES_PER_TOKEN) - shaping.size(found[0].told() | rest)
+        return self._bounded(found[0].told() | beside(found[1:], room) | rest, unread)
 
     async def preflight(self, params: PreflightBroadcast, course: Course) -> Json:
         """Answer `preflight_broadcast`."""
@@ -112,6 +122,10 @@ class _Desk:
         looks = self._looks(course)
         inquiry = Inquiry(looks.look)
         found: dict[str, Json | None] = {}
+        shared: list[str] = []
+
+        async def sharers() -> None:
+            shared.extend(await people_of_address(params, inquiry))
 
         async def ask(what: str, tool: str, **more: Any) -> None:
             seen = await inquiry.ask(what, tool, **person_of(params), **more)
@@ -130,9 +144,10 @@ class _Desk:
             partial(ask, "segments", "list_person_segments"),
             partial(ask, "activities", "list_person_activities", limit=10),
             partial(ask, "relationships", "list_person_relationships", limit=50),
+            sharers,
         )
         self._check(looks)
-        return self._bounded(_shown(found), inquiry.survey().unsure)
+        return self._bounded({"of_this_address": shared} | _shown(found), inquiry.survey().unsure)
 
     async def _surveyed(
         self, params: PreflightBroadcast, looks: Looks, inquiry: Inquiry, course: Course
@@ -147,7 +162,8 @@ class _Desk:
         broadcast = await inquiry.ask("broadcast", "get_broadcast", broadcast_id=number_)
         if broadcast.absent:
             return readiness.Broadcast(survey=found, is_absent=True)
-        return await _detailed(found, member(broadcast.data, "broadcast"), number_, inquiry, self._seconds(course))
+        seen = readiness.Broadcast(survey=found, found=member(broadcast.data, "broadcast") or None)
+        return await _detailed(seen, params, inquiry, self._seconds(course))
 
     def _looks(self, course: Course) -> Looks:
         return Looks(self.exchange, self.policy, course, self.now)
@@ -186,10 +202,10 @@ def _shown(found: dict[str, Json | None]) -> Json:
 
 
 async def _detailed(
-    found: Survey, broadcast: Json, number_: int, inquiry: Inquiry, seconds: float
+    seen: readiness.Broadcast, params: PreflightBroadcast, inquiry: Inquiry, seconds: float
 ) -> readiness.Broadcast:
-    """Read what no plan shows: the messages, and what went wrong last time."""
-    seen = readiness.Broadcast(survey=found, found=broadcast or None)
+    """Read what no plan shows: the messages, what went wrong last time, and who is unsubscribed."""
+    number_ = params.broadcast_id
 
     async def actions() -> None:
         nonlocal seen
@@ -199,12 +215,20 @@ async def _detailed(
     async def triggers() -> None:
         nonlocal seen
         read = await inquiry.ask("earlier triggers", "list_broadcast_triggers", broadcast_id=number_)
-        seen = replace(seen, triggers=rows(read.data, "triggers") if read.known else None)
-        if trigger := number(readiness.newest(seen.triggers).get("id")):
-            asked = {"broadcast_id": number_, "trigger_id": trigger, "limit": 10}
-            read = await inquiry.ask("errors of the newest trigger", "list_broadcast_trigger_errors", **asked)
-            lines = (read.data or {}).get("errors")
-            seen = replace(seen, errors=[str(line) for line in lines] if isinstance(lines, list) else None)
+        listed = rows(read.data, "triggers") if read.known else None
+        seen = replace(seen, triggers=listed)
+        errors = await newest_errors(inquiry, number_, listed or [])
+        seen = replace(seen, errors=errors)
 
-    await together(inquiry, seconds, actions, triggers)
+    async def unsubscribed() -> None:
+        nonlocal seen
+        if params.recipients is None or seen.survey.audience == 0:
+            return
+        seen = replace(seen, unsubscribed=audience.Count())
+        count = await audience.matching(
+            inquiry, "unsubscribed people of the filter", readiness.among(params.recipients)
+        )
+        seen = replace(seen, unsubscribed=count)
+
+    await together(inquiry, seconds, actions, triggers, unsubscribed)
     return seen

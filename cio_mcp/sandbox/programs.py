@@ -141,6 +141,7 @@ class Newsletter:
     sent_at: int = 0
     scheduled_at: int = 0
     channel: str = "email"
+    subscription_topic_id: int | None = None
 
     @property
     def segment_ids(self) -> list[int]:
@@ -160,7 +161,7 @@ class Newsletter:
             "updated": self.updated or self.created,
             "recipient_segment_ids": self.segment_ids,
             "tags": [],
-            "subscription_topic_id": None,
+            "subscription_topic_id": self.subscription_topic_id,
         }
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from cio_mcp.insight import messages, programs
 from cio_mcp.insight.absence import UNSEEN, Case, findings
+from cio_mcp.insight.triggers import Errors
 
+TOPIC_OFF = '{"topics":{"topic_1":false}}'
 NOW = 1_700_000_000
 PERSON: dict[str, Any] = {
     "identifiers": {"id": "1", "email": "a@example.com"},
@@ -42,6 +44,13 @@ def test_nobody_of_that_identifier_is_the_only_cause_that_is_told() -> None:
         (("created",), "created"),
         (("created", "attempted", "deferred"), "deferred"),
         (("sent",), "sent"),
+        (("sent", "deferred"), "deferred"),
+        (("sent", "deferred", "delivered"), "it_arrived"),
+        (("sent", "deferred", "bounced"), "bounced"),
+        (("sent", "delivered", "bounced"), "bounced"),
+        (("sent", "bounced", "converted"), "bounced"),
+        (("sent", "converted"), "converted"),
+        (("sent", "unsubscribed"), "it_arrived"),
         (("sent", "delivered"), "it_arrived"),
         (("sent", "delivered", "opened", "clicked"), "it_arrived"),
     ],
@@ -165,3 +174,82 @@ def test_an_answer_of_any_shape_is_survived() -> None:
         case = Case(person={"attributes": one, "devices": other}, program=program, segments=frozenset())
         assert findings(case)
         assert messages.brief({"metrics": one, "type": other, "failure_message": one, "created": other})
+
+
+def addressed(recipient: str, kind: str = "email", *metrics: str) -> dict[str, Any]:
+    return message(*(metrics or ("sent", "delivered"))) | {"recipient": recipient, "type": kind}
+
+
+@pytest.mark.parametrize(
+    ("sent", "person", "cause"),
+    [
+        (addressed("A@Example.COM"), PERSON, "it_arrived"),
+        (addressed("Ann <a@example.com>, b@example.com"), PERSON, "it_arrived"),
+        (addressed(""), PERSON, "it_arrived"),
+        (addressed("b@example.com"), None, "it_arrived"),
+        (addressed("b@example.com"), PERSON, "sent_elsewhere"),
+        (addressed("b@example.com", "email", "drafted"), PERSON, "sent_elsewhere"),
+        (addressed("b@example.com", "email", "failed"), PERSON, "failed"),
+        (addressed("b@example.com", "in_app"), PERSON, "it_arrived"),
+        (addressed("+1 555 010 0001", "twilio"), {"attributes": {"phone": "+15550100001"}}, "it_arrived"),
+        (addressed("+15550100002", "twilio"), {"attributes": {"phone": "+15550100001"}}, "sent_elsewhere"),
+        (addressed("[masked: e-mail]"), PERSON, "it_arrived"),
+        (addressed("[masked: e-mail]"), {"attributes": {"email": "[masked: e-mail]"}}, "it_arrived"),
+        (addressed("[masked: e-mail]"), {"attributes": {}}, "sent_elsewhere"),
+    ],
+)
+def test_a_message_counts_for_where_the_person_is_now(sent: dict[str, Any], person: Any, cause: str) -> None:
+    first = findings(Case(about=[sent], person=person, asks_for_one=True))[0]
+    assert first.cause == cause
+    assert ("was not compared" in first.next_step) == ("masked" in sent["recipient"] and cause == "it_arrived")
+    assert "example.com" not in first.evidence
+
+
+@pytest.mark.parametrize(
+    ("held", "left"),
+    [
+        (None, "topics that are off until"),
+        ('{"topics":{"topic_1":true}}', "topics that are off until"),
+        ('{"topics":{"topic_5":true}}', ""),
+        ("[masked: text of 20]", "subscription topics"),
+        ("[1]", "subscription topics"),
+    ],
+)
+def test_topics_that_the_person_has_chosen_are_not_said_to_be_hidden(held: str | None, left: str) -> None:
+    person = PERSON | {"attributes": {"email": "a@example.com", "cio_subscription_preferences": held}}
+    program = programs.newsletter(1, {"type": "email", "sent_at": NOW, "subscription_topic_id": 5})
+    [found] = findings(Case(person=person, program=program))
+    assert found.cause == "not_visible"
+    assert left in found.next_step
+    assert left or "topics" not in found.next_step
+
+
+def test_a_topic_that_may_not_be_the_one_is_no_cause_for_what_was_sent() -> None:
+    person = PERSON | {"attributes": {"email": "a@example.com", "cio_subscription_preferences": TOPIC_OFF}}
+    program = programs.campaign(1, RUNNING)
+    assert causes(person=person, program=program, about=[message("sent")]) == ["sent"]
+    held_back = causes(person=person, program=program, about=[message("undeliverable")])
+    assert held_back == ["undeliverable", "topic_unsubscribed"]
+    assert causes(person=person, program=program, about=[]) == ["topic_unsubscribed"]
+
+
+@pytest.mark.parametrize(
+    ("person", "cause"),
+    [
+        ({"timestamps": {"cio_id": NOW + 60}}, "created_later"),
+        ({"timestamps": {"cio_id": NOW - 60}, "attributes": {"created_at": str(NOW + 60)}}, "not_visible"),
+        ({"attributes": {"created_at": str(NOW + 60)}}, "created_later"),
+        ({"attributes": {"created_at": "yesterday"}}, "not_visible"),
+    ],
+)
+def test_who_was_not_there_yet_when_it_was_sent_is_told_so(person: dict[str, Any], cause: str) -> None:
+    program = programs.newsletter(1, {"type": "webhook", "sent_at": NOW})
+    assert causes(person=person, program=program, about=[]) == [cause]
+
+
+def test_a_trigger_that_failed_after_an_earlier_message_is_told_beside_it() -> None:
+    failed = Errors(lines=("line 2: id x does not exist",))
+    program = programs.broadcast(1, RUNNING, {"triggers": [{"created_at": NOW}]}, failed)
+    earlier, since = (message("delivered") | {"created": at} for at in (NOW - 60, NOW))
+    assert causes(program=program, about=[earlier]) == ["it_arrived", "trigger_failed"]
+    assert causes(program=program, about=[since]) == ["it_arrived"]

@@ -9,6 +9,7 @@ import pytest
 
 from cio_mcp import shaping
 from cio_mcp.sandbox import Fault, RunningSandbox, World
+from cio_mcp.sandbox.programs import Trigger
 from tests.insight.conftest import Open, asked
 
 pytestmark = pytest.mark.anyio
@@ -91,6 +92,13 @@ async def test_every_answer_stays_under_a_thousand_tokens_however_much_there_is(
     campaign = world.campaigns[1]
     campaign.event_name, campaign.filter_segment_ids = "\u65e5" * 3_000, list(range(1_000, 1_400))
     campaign.daily = 0
+    for number in range(60):
+        world.people.add({"id": f"{number}" + "\u65e5" * 40, "email": "ada@example.com"}, int(time.time()))
+    topics = {f"topic_{n}": False for n in range(10**11, 10**11 + 300)}
+    person.attributes["cio_subscription_preferences"] = {"topics": topics}
+    lines = ["line 1: " + "\u65e5" * 3_000] * 60
+    now = time.time()
+    world.broadcasts[10].triggers[1] = Trigger(id=1, broadcast_id=10, created_at=now, processed_at=now, errors=lines)
     world.broadcasts[10].name = "\u65e5" * 5_000
     world.broadcasts[10].actions *= 50
     async with opened() as client:
@@ -98,7 +106,10 @@ async def test_every_answer_stays_under_a_thousand_tokens_however_much_there_is(
             ("person_overview", {"customer_id": "ada-1"}),
             ("why_no_message", {"customer_id": "bob-2", "campaign_id": 1}),
             ("why_no_message", {"customer_id": "5", "campaign_id": 1}),
+            ("why_no_message", {"customer_id": "ada@example.com", "id_type": "email", "broadcast_id": 10}),
+            ("person_overview", {"customer_id": "ada@example.com", "id_type": "email"}),
             ("preflight_broadcast", {"broadcast_id": 10}),
+            ("preflight_broadcast", {"broadcast_id": 10, "recipients": {"segment": {"id": 1}}}),
         ):
             result = await client.call_tool(tool, arguments)
             [block] = result.content
