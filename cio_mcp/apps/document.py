@@ -12,7 +12,7 @@ _SHARED = ("drawing", "host")
 def document(app: App) -> str:
     """Return the HTML of an app."""
     style = _part("frame.css") + _part(f"{app.name}.css")
-    script = "".join(_part(f"{name}.js") for name in (*_SHARED, app.name))
+    script = "".join(_part(f"{name}.js") for name in (*_SHARED, *app.also, app.name))
     filled = {"policy": _policy(style, script), "title": app.about, "style": style, "script": script}
     page = _part("frame.html")
     for name, text in filled.items():

@@ -17,6 +17,8 @@ class App:
     """Whether it draws the answers of an operation of Customer.io."""
     native: frozenset[str] = frozenset()
     """The tools of this server itself whose answers it draws."""
+    also: tuple[str, ...] = ()
+    """More parts of its script, which come before its own."""
     may_call: bool = True
     """Whether the document may call the tool again, with the host's leave, as its user presses a button."""
 
@@ -35,7 +37,7 @@ def _is_confirmed(endpoint: Endpoint) -> bool:
 
 
 APPS: tuple[App, ...] = (
-    App(name="metrics", about="Metrics over time as a chart, series by series", of=_has_series),
+    App(name="metrics", about="Metrics over time as a chart, series by series", of=_has_series, also=("periods",)),
     App(
         name="timeline",
         about="What became of a message, step by step",

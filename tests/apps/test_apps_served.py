@@ -133,4 +133,5 @@ def test_a_document_loads_nothing_and_makes_no_markup_of_text(app: App) -> None:
 def test_every_part_belongs_to_a_document() -> None:
     parts = {part.name for part in (files("cio_mcp.apps") / "page").iterdir()}
     shared = {"frame.html", "frame.css", "drawing.js", "host.js"}
-    assert parts == shared | {f"{app.name}{kind}" for app in APPS for kind in (".css", ".js")}
+    own = {f"{app.name}{kind}" for app in APPS for kind in (".css", ".js")}
+    assert parts == shared | own | {f"{part}.js" for app in APPS for part in app.also}

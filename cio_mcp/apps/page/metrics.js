@@ -8,9 +8,6 @@ const FIRST_SHOWN = ["sent", "delivered", "opened", "clicked", "converted"];
 const BASES = new Map([["delivered", "sent"], ["bounced", "sent"], ["failed", "sent"], ["undeliverable", "sent"]]);
 for (const name of ["opened", "clicked", "converted", "human_opened", "human_clicked", "unsubscribed", "spammed"]) BASES.set(name, "delivered");
 const DASHES = ["", "7 4", "2 4", "9 4 2 4", "", "7 4", "2 4", "9 4 2 4"];
-const PERIODS = ["hours", "days", "weeks", "months"];
-const NAMED = { hourly: "hours", daily: "days", weekly: "weeks", monthly: "months" };
-const LENGTHS = { hours: 3_600_000, days: 86_400_000, weeks: 7 * 86_400_000 };
 const MOST_SERIES = 32;
 const MOST_PERIODS = 2_000;
 const BEYOND_COUNTING = 1e12;
@@ -42,37 +39,6 @@ function sum(values) {
   return values.reduce((total, value) => total + (value ?? 0), 0);
 }
 
-/** What each period is called; without a moment to count from, how long it lies before the call. */
-function clock(result, length, cut) {
-  const asked = call.arguments;
-  const period = NAMED[asked.res] ?? [asked.res, asked.period].find((each) => PERIODS.includes(each)) ?? "days";
-  const end = cut ? null : moment(asked.end) ?? calledAt(result);
-  const zone = typeof asked.tz === "string" ? asked.tz : "UTC";
-  const style = { hours: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }, months: { month: "short", year: "numeric" } };
-  const written = dates(style[period] ?? { day: "numeric", month: "short" }, zone);
-  const name = (index) => {
-    const back = length - 1 - index;
-    if (end === null) return cut ? `${period.slice(0, -1)} ${index + 1}` : back ? `${back} ${back === 1 ? period.slice(0, -1) : period} before` : "latest";
-    const day = written.format(before(end, period, back));
-    return period === "weeks" ? `week to ${day}` : day;
-  };
-  const time = dates({ hour: "2-digit", minute: "2-digit" }, zone);
-  const isDay = period === "hours" && length <= 48 && end !== null;
-  const short = (index) => (isDay ? time.format(before(end, period, length - 1 - index)) : name(index).replace(/^week to | before$/g, ""));
-  return { period, name, short, end, zone };
-}
-
-function before(end, period, back) {
-  if (period !== "months") return new Date(end - back * LENGTHS[period]);
-  const day = new Date(end);
-  return new Date(Date.UTC(day.getUTCFullYear(), day.getUTCMonth() - back, 15, 12));
-}
-
-function moment(given) {
-  const at = typeof given === "number" ? given * 1000 : typeof given === "string" ? Date.parse(given) : NaN;
-  return Number.isFinite(at) && Math.abs(at) < 8e15 ? at : null;
-}
-
 function subject() {
   const ids = Object.entries(call.arguments).filter(([name, value]) => name.endsWith("_id") && ["number", "string"].includes(typeof value));
   const parts = ids.map(([name, value]) => `${words(name.slice(0, -3))} ${plain(value, 40)}`);
@@ -99,7 +65,7 @@ function chosen(some) {
 
 function heading(series, time) {
   const type = typeof call.arguments.type === "string" ? `${plain(call.arguments.type, 30).replaceAll("_", "-")} only, ` : "";
-  const until = time.end === null ? "" : ` to ${dates({ day: "numeric", month: "long", year: "numeric" }, time.zone).format(time.end)}`;
+  const until = time.until === null ? "" : ` to ${time.until}`;
   const span = `${series.length} ${series.length === 1 ? time.period.slice(0, -1) : time.period}${until}`;
   return make("header", { class: "head" },
     make("div", {}, make("h1", {}, subject()), make("p", { class: "quiet" }, `Metrics, ${type}${span}`)),
@@ -111,7 +77,7 @@ function heading(series, time) {
 function periodArgument() {
   const known = host.context.toolInfo?.tool?.inputSchema?.properties;
   if (!isObject(known)) return null;
-  if ("res" in known && call.arguments.version !== 1) return "res";
+  if ("res" in known && !isFirstVersion(call.arguments)) return "res";
   return "period" in known ? "period" : null;
 }
 
@@ -302,7 +268,7 @@ function point(chart, series, time, shown) {
 function below(series, time, chart) {
   const none = series.none.length && series.some.length ? make("p", { class: "quiet" }, `All 0: ${series.none.map(({ name }) => words(name).toLowerCase()).join(", ")}.`) : null;
   const cut = series.cut ? make("p", { class: "note", "data-tone": "warn" }, "The answer was cut: this is a part of it, and its periods cannot be dated.") : null;
-  const dated = time.end === null || !series.some.length ? null : make("p", { class: "quiet" }, `Customer.io counts by period, without dates; they are counted back from ${moment(call.arguments.end) === null ? "the call" : "the end that was asked for"}.`);
+  const dated = time.until === null || !series.some.length ? null : make("p", { class: "quiet" }, `Customer.io counts by period, without dates; they are counted back from ${time.isAsked ? "the end that was asked for" : "the call"}.`);
   const rated = series.some.some(({ name }) => BASES.has(name)) ? make("p", { class: "quiet narrow" }, "Percentages are of what was delivered; those of delivered, bounced and failed are of what was sent.") : null;
   return make("footer", { class: "below" }, cut, series.some.length ? tabled(series, time, chart) : null, rated, none, dated);
 }
