@@ -34,7 +34,7 @@ def is_cio_id(text: str) -> bool:
     return bool(_CIO_ID.fullmatch(text))
 
 
-def _is_misspelt(text: str) -> bool:
+def is_misspelt(text: str) -> bool:
     """Say whether a text begins like a cio_id and is none, nor an address: whom it names is not certain."""
     return text.startswith(_CIO_PREFIX) and kind_by_look(text) is None
 
@@ -70,7 +70,7 @@ def check_kind(value: str, kind: IdType | None) -> str:
     Customer.io takes a value without `id_type` for an id, so an e-mail address finds nobody, silently.
     """
     if kind is None:
-        seen = "cio_id" if _is_misspelt(value) else kind_by_look(value)
+        seen = "cio_id" if is_misspelt(value) else kind_by_look(value)
         if seen:
             raise ValueError(f"looks like {_A[seen]}: set id_type to {seen} (or to id, if it is one)")
     elif kind == "email" and "@" not in value:
@@ -87,7 +87,7 @@ def track_identifier(text: str) -> str:
     """Check a person in a Track path, where Customer.io guesses the kind from the shape of the value."""
     if is_phone(text):
         raise ValueError('looks like a phone number, here taken for an id: use apply_entity with {"phone": ...}')
-    if _is_misspelt(text):
+    if is_misspelt(text):
         raise ValueError('begins with cio_ and is no cio_id (letters and digits): use apply_entity with {"id": ...}')
     return text if "@" in text else at_most(ID_BYTES)(check_segment(text))
 

@@ -3,17 +3,19 @@
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cio_mcp.catalog.identifiers import kind_by_look
+from cio_mcp.catalog.fields import PATH_VALUE_BYTES, at_most, whole_number_from
+from cio_mcp.catalog.identifiers import is_misspelt, kind_by_look
+from cio_mcp.catalog.paths import check_segment
 from cio_mcp.errors import InvalidArguments
 
 Json = dict[str, Any]
-WEEK = 7 * 86_400
-WEEK_AGO = "@week_ago"
-"""Stands in a step for that moment."""
-LONGEST = 200
+DAYS = 7
+"""So many are compared: today, and the days before."""
+FIRST_DAY = "@first_day"
+"""Stands in a step for the moment at which the first of them began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class Workflow:
     name: str
     about: str
     arguments: tuple[Argument, ...] = ()
+    one_of: tuple[str, ...] = ()
+    """Of these arguments at most one is given."""
     steps: tuple[Step, ...]
     ending: str
 
@@ -56,13 +60,16 @@ class Workflow:
 
     def text(self, given: Mapping[str, str], tools: Collection[str], *, now: float, also: Mapping[str, str]) -> str:
         """Return it for these arguments; raises InvalidArguments. `also` stands in every call."""
-        self._check(given)
-        return "\n".join(self._lines(given, tools, now, also))
+        told = {name: value.strip() for name, value in given.items()}
+        self._check(told)
+        return "\n".join(self._lines(told, tools, now, also))
 
     def _check(self, given: Mapping[str, str]) -> None:
         known = {argument.name for argument in self.arguments}
         wrong = [f"{name[:40]!r} is unknown" for name in sorted(given.keys() - known)]
         wrong += [f"{a.name} is required" for a in self.arguments if a.required and not given.get(a.name)]
+        meant = [name for name in self.one_of if given.get(name)]
+        wrong += [f"{name} must not stand beside {meant[0]}: give one of them" for name in meant[1:]]
         if wrong:
             raise _invalid(self.name, wrong[0])
 
@@ -86,12 +93,12 @@ def _call(workflow: str, step: Step, given: Mapping[str, str], now: float, also:
                 made |= _MADE[name](value)
             except ValueError as error:
                 raise _invalid(workflow, f"{name} {error}") from None
-    own = {name: _moment(now) if value == WEEK_AGO else value for name, value in (step.own or {}).items()}
+    own = {name: _moment(now) if value == FIRST_DAY else value for name, value in (step.own or {}).items()}
     return json.dumps(made | own, ensure_ascii=True)
 
 
 def _moment(now: float) -> str:
-    return f"{datetime.fromtimestamp(now - WEEK, UTC):%Y-%m-%dT00:00:00Z}"
+    return f"{datetime.fromtimestamp(now, UTC) - timedelta(days=DAYS - 1):%Y-%m-%dT00:00:00Z}"
 
 
 def _invalid(workflow: str, why: str) -> InvalidArguments:
@@ -99,26 +106,24 @@ def _invalid(workflow: str, why: str) -> InvalidArguments:
 
 
 def _person(value: str) -> Json:
-    if len(value) > LONGEST or not value.isprintable():
-        raise ValueError(f"must be one line of at most {LONGEST} characters")
-    kind = kind_by_look(value)
+    if not value.isprintable():
+        raise ValueError("must be one line without hidden characters")
+    at_most(PATH_VALUE_BYTES)(check_segment(value))
+    # A tool asks which of the two it is; a cio_id it cannot be.
+    kind = "id" if is_misspelt(value) else kind_by_look(value)
     return {"customer_id": value} | ({"id_type": kind} if kind else {})
 
 
 def _number(name: str) -> Callable[[str], Json]:
-    def made(value: str) -> Json:
-        if not (value.isascii() and value.isdigit() and len(value) < len(str(2**53))):
-            raise ValueError("must be a number")
-        return {name: int(value)}
-
-    return made
+    return lambda value: {name: whole_number_from(1)(value)}
 
 
 def _filter(value: str) -> Json:
     return {"recipients": {"segment": {"id": _number("segment_id")(value)["segment_id"]}}}
 
 
-_NUMBERS = ("campaign_id", "broadcast_id", "newsletter_id", "segment_id")
+_PROGRAMS = ("campaign_id", "broadcast_id", "newsletter_id")
+_NUMBERS = (*_PROGRAMS, "segment_id")
 _MADE: Mapping[str, Callable[[str], Json]] = {
     "person": _person,
     "audience_segment_id": _filter,
@@ -144,11 +149,12 @@ WORKFLOWS = (
             _id("broadcast_id", "Or the broadcast", required=False),
             _id("newsletter_id", "Or the newsletter", required=False),
         ),
+        one_of=_PROGRAMS,
         steps=(
             Step(
                 does="Ask for the causes",
                 tool="why_no_message",
-                uses=("person", "campaign_id", "broadcast_id", "newsletter_id"),
+                uses=("person", *_PROGRAMS),
             ),
             Step(
                 does="If a message was made, follow it",
@@ -202,10 +208,10 @@ WORKFLOWS = (
             Step(does="Read state and trigger", tool="get_campaign", uses=("campaign_id",)),
             Step(does="Read its messages", tool="list_campaign_actions", uses=("campaign_id",)),
             Step(
-                does="Read the last days",
+                does=f"Read the last {DAYS} days, today so far among them",
                 tool="get_campaign_metrics",
                 uses=("campaign_id",),
-                own={"res": "days", "start": WEEK_AGO},
+                own={"res": "days", "tz": "UTC", "start": FIRST_DAY},
             ),
             Step(
                 does="Read the weeks before, to compare",
@@ -256,7 +262,7 @@ WORKFLOWS = (
     ),
     Workflow(
         name="weekly_report",
-        about="Report what was sent in the last seven days, and how it fared.",
+        about=f"Report what was sent in the last {DAYS} days, and how campaigns and broadcasts fared.",
         steps=(
             Step(does="List the campaigns", tool="list_campaigns"),
             Step(does="List the broadcasts", tool="list_broadcasts"),
@@ -264,16 +270,19 @@ WORKFLOWS = (
             Step(
                 does="For each running campaign",
                 tool="get_campaign_metrics",
-                own={"campaign_id": "<campaign_id>", "res": "days", "start": WEEK_AGO},
+                own={"campaign_id": "<campaign_id>", "res": "days", "tz": "UTC", "start": FIRST_DAY},
             ),
             Step(
                 does="For each running broadcast",
                 tool="get_broadcast_metrics",
-                own={"broadcast_id": "<broadcast_id>", "period": "days", "steps": 7},
+                own={"broadcast_id": "<broadcast_id>", "period": "days", "steps": DAYS},
             ),
             Step(does="See whether any outcome is unknown", tool="list_unknown_operations"),
         ),
-        ending="Make a table of what was sent, with rates of delivery, opening, clicking and bouncing, the largest "
-        "first; then three sentences on what changed and what to look at.",
+        ending=f"Each series has {DAYS} numbers, the last for today so far: days of campaigns by UTC; whose days those "
+        "of broadcasts are, the API does not say. Make a table of both, with rates of delivery, opening, clicking and "
+        "bouncing, the largest first. Beside it name the newsletters that were sent in these days: no tool here tells "
+        "how they fared, nor what single transactional messages came to. Say so, and that Customer.io itself shows it. "
+        "Then three sentences on what changed and what to look at.",
     ),
 )
