@@ -14,11 +14,12 @@ from evals.dialects import Dialect, Garbage, Said, Turn, read
 ATTEMPTS = 4
 LONGEST_WAIT = 60.0
 ANSWER_SECONDS = 120.0
+_NEVER_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout)
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class Unusable(Exception):
-    """The endpoint answers nobody like this: another entry would fare no better."""
+    """The endpoint answers nobody like this, or is not there: another entry would fare no better."""
 
 
 class Failed(Exception):
@@ -26,11 +27,14 @@ class Failed(Exception):
 
 
 def checked_url(url: str) -> str:
-    """Return the endpoint without its last slash; raises ValueError if a key would travel in clear."""
+    """Return the endpoint without its last slash; raises ValueError if a key would travel or be written in clear."""
     parts = urlsplit(url)
+    _ = parts.port  # raises for what is no port
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise ValueError("--endpoint must be a base URL alone, which the report names: give a key with --key-env")
     local = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
     if not parts.hostname or not (parts.scheme == "https" or local):
-        raise ValueError("must be https, or http on this machine: a key goes nowhere else")
+        raise ValueError("--endpoint must be https, or http on this machine: a key goes nowhere else")
     return url.rstrip("/")
 
 
@@ -47,7 +51,7 @@ class Endpoint:
     async def ask(self, system: str, tools: Sequence[types.Tool], turns: Sequence[Turn]) -> Said:
         """Return what the model answers to a conversation; raises Failed or Unusable."""
         body = self.dialect.request(self.model, system, tools, turns)
-        problem = ""
+        problem, reached = "", False
         for attempt in range(ATTEMPTS):
             try:
                 response = await self.http.post(
@@ -58,7 +62,9 @@ class Endpoint:
                 )
             except httpx2.TransportError as error:
                 problem, wait = f"no connection ({type(error).__name__})", 2.0**attempt
+                reached = reached or not isinstance(error, _NEVER_REACHED)
             else:
+                reached = True
                 if response.is_success:
                     try:
                         return read(self.dialect, response.json())
@@ -68,6 +74,8 @@ class Endpoint:
                     problem, wait = _passing(response), _wait(response, attempt)
             if attempt + 1 < ATTEMPTS:
                 await anyio.sleep(wait)
+        if not reached:
+            raise Unusable(f"{problem}, {ATTEMPTS} times: look at --endpoint, and whether anything listens there")
         raise Failed(problem)
 
 

@@ -28,6 +28,7 @@ from evals.report import summary, table
 from evals.scoring import scored
 
 STOPPED, USAGE_ERROR, INTERRUPTED = 1, 2, 130
+REPORT = ".json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,19 @@ async def asked(endpoint: Endpoint, entries: Sequence[Entry], run: Run, records:
         sys.stderr.write(f"\r{len(records)}/{len(entries)} {entry.id}  ")
 
 
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
+    return int(text)
+
+
+def _run_file(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() == REPORT:
+        raise argparse.ArgumentTypeError(f"must not end in {REPORT}: the report is written beside it under that name")
+    return path
+
+
 def parsed(given: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -91,8 +105,8 @@ def parsed(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--api", required=True, choices=DIALECTS)
     parser.add_argument("--key-env", help="name of the environment variable that holds the key")
     parser.add_argument("--only", action="append", choices=("requests", "traps"))
-    parser.add_argument("--limit", type=int, help="only so many requests, and so many traps")
-    parser.add_argument("--out", type=Path, default=Path("evals-run.jsonl"), help="default: %(default)s")
+    parser.add_argument("--limit", type=_positive, help="only so many requests, and so many traps")
+    parser.add_argument("--out", type=_run_file, default=Path("evals-run.jsonl"), help="default: %(default)s")
     return parser.parse_args(given)
 
 
@@ -106,14 +120,19 @@ def main(given: Sequence[str] | None = None) -> int:
         url = checked_url(arguments.endpoint)
         run = Run(path=arguments.out, about={"model": arguments.model, "endpoint": url, "api": arguments.api})
         records = run.records()
-    except (ValueError, OSError) as error:
+        run.start(records)
+    except ValueError as error:
         return _told(str(error), USAGE_ERROR)
+    except OSError as error:
+        why = f"--out {arguments.out} cannot be written ({error.strerror}): name a file in a folder that is yours"
+        return _told(why, USAGE_ERROR)
     kinds: dict[str, Sequence[Entry]] = {"requests": requests(), "traps": traps()}
-    entries = [entry for kind in arguments.only or kinds for entry in kinds[kind][: arguments.limit]]
+    chosen = [kind for kind in kinds if kind in (arguments.only or kinds)]
+    entries = [entry for kind in chosen for entry in kinds[kind][: arguments.limit]]
     code = _finished(asked_of(arguments, url, key), entries, run, records)
     report = {**run.about, "summary": summary(records), "entries": records}
     text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-    run.path.with_suffix(".json").write_text(text, encoding="utf-8", newline="\n")
+    run.path.with_suffix(REPORT).write_text(text, encoding="utf-8", newline="\n")
     sys.stdout.write(table(records))
     return code
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -120,6 +121,31 @@ def test_an_endpoint_that_lets_nobody_in_is_asked_once(model: StandIn, tmp_path:
     assert len(model.asked) == 1
 
 
+def test_where_nobody_listens_the_run_stops_at_the_first_entry(model: StandIn, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and never listens
+        answered = run(model, tmp_path, "--endpoint", f"http://127.0.0.1:{taken.getsockname()[1]}/v1", limit=2)
+    assert answered.returncode == 1
+    assert f"no connection (ConnectError), {ATTEMPTS} times: look at --endpoint" in answered.stderr
+    assert "Traceback" not in answered.stderr
+    assert entries(tmp_path) == {}
+
+
+def test_an_entry_whose_answers_break_off_is_told_apart_and_the_next_is_played(model: StandIn, tmp_path: Path) -> None:
+    model.faults = [Fault(body=b"{", headers={"content-length": "9", "connection": "close"})] * ATTEMPTS
+    model.script = mixed
+    answered = run(model, tmp_path, *ALONE, limit=2)
+    assert answered.returncode == 0, answered.stderr
+    assert "request-001: no answer: no connection" in answered.stdout
+    assert entries(tmp_path)["request-002"]["calls"]
+
+
+def test_a_kind_that_is_named_twice_is_played_once(model: StandIn, tmp_path: Path) -> None:
+    model.script = mixed
+    assert run(model, tmp_path, *ALONE, *ALONE).returncode == 0
+    assert [one["id"] for one in report(tmp_path)["entries"]] == ["request-001"]
+
+
 def test_a_model_is_told_of_its_slips_and_left_after_a_bound(model: StandIn, tmp_path: Path) -> None:
     slips: list[Wanted] = [[("list_segments", '{"x": ')], [("list_segmnts", {})]]
     model.script = lambda _say, before: slips[before] if before < len(slips) else [("list_segments", {})]
@@ -174,7 +200,14 @@ def test_the_file_of_another_run_is_left_alone(model: StandIn, tmp_path: Path) -
     ("more", "told"),
     [
         (("--key-env", "CANARY_UNSET"), "CANARY_UNSET is not set"),
-        (("--endpoint", "http://models.example.com/v1"), "https"),
+        (("--endpoint", "http://models.example.com/v1"), "--endpoint must be https"),
+        (("--endpoint", "http://127.0.0.1:99999/v1"), "Port out of range"),
+        (("--endpoint", "http://key:secret@127.0.0.1/v1"), "give a key with --key-env"),
+        (("--endpoint", "http://127.0.0.1/v1?key=secret"), "give a key with --key-env"),
+        (("--limit", "0"), "--limit: must be a whole number, 1 or more"),
+        (("--limit", "-1"), "--limit: must be a whole number, 1 or more"),
+        (("--out", "run.json"), "--out: must not end in .json"),
+        (("--out", "nowhere/run.jsonl"), "--out nowhere/run.jsonl cannot be written (No such file or directory)"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_is_asked(
@@ -183,4 +216,6 @@ def test_wrong_usage_is_told_before_anything_is_asked(
     answered = run(model, tmp_path, *more)
     assert answered.returncode == 2
     assert told in answered.stderr
+    assert "Traceback" not in answered.stderr
     assert not model.asked
+    assert list(tmp_path.iterdir()) == []
