@@ -7,7 +7,8 @@ from typing import Any
 
 from claude_agent_sdk import AssistantMessage, ClaudeAgentOptions, ClaudeSDKClient, TextBlock
 
-# An address, or a command: `python main.py http://127.0.0.1:8000/mcp`, `python main.py cio-mcp serve --profile support`
+# An address or a command: `main.py http://127.0.0.1:8000/mcp`,
+# `main.py cio-mcp serve --sandbox --profile admin --confirm token`.
 # A yes to the server's question does not get through this SDK, so the server answers with a plan and a token instead.
 SERVER = sys.argv[1:] or ["cio-mcp", "serve", "--sandbox", "--confirm", "token"]
 KEYS = {name: value for name, value in os.environ.items() if name.startswith("CUSTOMERIO_")}

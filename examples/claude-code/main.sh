@@ -3,7 +3,8 @@
 # `npm exec -- bash main.sh`.
 set -euo pipefail
 
-# An address, or a command: `bash main.sh http://127.0.0.1:8000/mcp`, `bash main.sh cio-mcp serve --profile support`.
+# An address or a command: `main.sh http://127.0.0.1:8000/mcp`,
+# `main.sh cio-mcp serve --sandbox --profile admin --ledger "$PWD/trial.sqlite3" --confirm token`.
 # Without its screen Claude Code says no to whatever a server asks, so this server answers with a plan and a token.
 [ $# -gt 0 ] || set -- cio-mcp serve --sandbox --ledger "$PWD/trial.sqlite3" --confirm token
 

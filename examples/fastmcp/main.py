@@ -10,7 +10,7 @@ from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
 from fastmcp.client.transports import StdioTransport
 
-# An address, or a command: `python main.py http://127.0.0.1:8000/mcp`, `python main.py cio-mcp serve --profile support`
+# An address or a command: `main.py http://127.0.0.1:8000/mcp`, `main.py cio-mcp serve --sandbox --profile admin`
 SERVER = sys.argv[1:] or ["cio-mcp", "serve", "--sandbox"]
 # A client hands its server only a few variables of its environment, so the keys are passed on by name.
 KEYS = {name: value for name, value in os.environ.items() if name.startswith("CUSTOMERIO_")}

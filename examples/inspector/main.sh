@@ -2,7 +2,8 @@
 # Customer.io through the command line of MCP Inspector. `npm install`, and then `npm exec -- bash main.sh`.
 set -euo pipefail
 
-# An address, or a command: `bash main.sh http://127.0.0.1:8000/mcp`, `bash main.sh cio-mcp serve --profile support`
+# An address or a command: `main.sh http://127.0.0.1:8000/mcp`,
+# `main.sh cio-mcp serve --sandbox --profile admin --ledger "$PWD/trial.sqlite3"`.
 server=("$@")
 # Without an address the server is started anew for each call, so what it knows of the last one lies in a file.
 [ $# -gt 0 ] || server=(cio-mcp serve --sandbox --ledger "$PWD/trial.sqlite3")

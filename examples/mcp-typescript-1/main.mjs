@@ -8,7 +8,7 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 
-// An address, or a command: `node main.mjs http://127.0.0.1:8000/mcp`, `node main.mjs cio-mcp serve --profile support`
+// An address or a command: `main.mjs http://127.0.0.1:8000/mcp`, `main.mjs cio-mcp serve --sandbox --profile admin`
 const [command, ...args] = process.argv.length > 2 ? process.argv.slice(2) : ["cio-mcp", "serve", "--sandbox"];
 // A client hands its server only a few variables of its environment, so the keys are passed on by name.
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith("CUSTOMERIO_")));

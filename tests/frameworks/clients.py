@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,6 +37,12 @@ class Client:
     def example(self) -> Path:
         """The program to copy."""
         return next(EXAMPLES.joinpath(self.folder).glob("main.*"))
+
+    def named(self, folder: Path) -> list[str]:
+        """Return the command of another server that the example names, as a shell in `folder` reads it."""
+        text = re.sub(r"\n(#|//) ", " ", self.example.read_text(encoding="utf-8"))
+        [command] = re.findall(rf"`{re.escape(self.example.name)} (cio-mcp [^`]+)`", text)
+        return shlex.split(command.replace("$PWD", str(folder)))
 
     @property
     def home(self) -> Path:

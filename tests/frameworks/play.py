@@ -53,13 +53,13 @@ def play(client: Client, transport: str, folder: Path, *, answer: str = "y") -> 
         return Played(**told, arrived=tuple(sandbox.app.state.journal), records=tuple(records))
 
 
-def play_alone(client: Client, folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Run a client's example as it is started without arguments, and agree to what it asks."""
+def play_alone(client: Client, folder: Path, *server: str) -> "subprocess.CompletedProcess[str]":
+    """Run a client's example as it is started without arguments, or with a server's, and agree to what it asks."""
     with _model(client) as model:
         environment = {**CLEAN, "HOME": str(folder), **client.variables(), **model}
         programs = os.pathsep.join((str(Path(sys.executable).parent), environment["PATH"]))
         return subprocess.run(  # noqa: S603 - an example of ours
-            client.command(folder),
+            [*client.command(folder), *server],
             env=environment | {"PATH": programs},
             cwd=folder,
             input="y\n",
