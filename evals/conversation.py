@@ -18,7 +18,7 @@ from evals.scoring import Done
 TURNS, CALLS_IN_A_TURN = 8, 16
 """What needs more has lost its way."""
 _ROLE = "You help the marketing and engineering people of a company. Use the tools; answer shortly.\n\n"
-_NO_OBJECT = "The arguments are no JSON object."
+_NO_OBJECT = "The arguments are no JSON object that can be sent."
 
 
 @asynccontextmanager

@@ -7,6 +7,8 @@ from typing import Any
 
 from mcp import types
 
+from cio_mcp.catalog.json_values import check_depth, json_size
+
 MOST_TOKENS = 2048
 """Of one answer; Anthropic's API wants the number."""
 ANTHROPIC_VERSION = "2023-06-01"
@@ -18,7 +20,7 @@ class Garbage(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A call that a model wants made; the arguments are None if they are no JSON object."""
+    """A call that a model wants made; the arguments are None if they are no JSON object that can be sent on."""
 
     id: str
     tool: str
@@ -87,10 +89,12 @@ def _openai_turn(turn: Turn) -> list[dict[str, Any]]:
 def _openai_read(answer: Any) -> Said:
     message = answer["choices"][0]["message"]
     calls = tuple(
-        Call(id=str(call["id"]), tool=str(call["function"]["name"]), arguments=_object(call["function"]["arguments"]))
+        Call(
+            id=_text(call["id"]), tool=_text(call["function"]["name"]), arguments=_object(call["function"]["arguments"])
+        )
         for call in message.get("tool_calls") or ()
     )
-    return Said(text=str(message.get("content") or ""), calls=calls)
+    return Said(text=_text(message.get("content") or ""), calls=calls)
 
 
 def _anthropic_request(model: str, system: str, tools: Sequence[types.Tool], turns: Sequence[Turn]) -> dict[str, Any]:
@@ -118,17 +122,24 @@ def _anthropic_turn(turn: Turn) -> dict[str, Any]:
 def _anthropic_read(answer: Any) -> Said:
     blocks = answer["content"]
     calls = tuple(
-        Call(id=str(block["id"]), tool=str(block["name"]), arguments=_object(block["input"]))
+        Call(id=_text(block["id"]), tool=_text(block["name"]), arguments=_object(block["input"]))
         for block in blocks
         if block["type"] == "tool_use"
     )
-    return Said(text="".join(str(block["text"]) for block in blocks if block["type"] == "text"), calls=calls)
+    return Said(text=_text("".join(str(block["text"]) for block in blocks if block["type"] == "text")), calls=calls)
+
+
+def _text(given: Any) -> str:
+    """Return a text that can be sent and written down: half a character, which JSON may hold, becomes a mark."""
+    return str(given).encode(errors="replace").decode()
 
 
 def _object(given: Any) -> dict[str, Any] | None:
     try:
         found = json.loads(given or "{}") if isinstance(given, str) else given
-    except ValueError:
+        check_depth(found)
+        json_size(found)
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -1,5 +1,6 @@
 """A model behind an HTTP endpoint: asked, asked again if it is busy, and left if it lets nobody in."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -68,7 +69,7 @@ class Endpoint:
                 if response.is_success:
                     try:
                         return read(self.dialect, response.json())
-                    except (ValueError, Garbage) as error:
+                    except (ValueError, RecursionError, Garbage) as error:
                         problem, wait = f"unreadable answer: {type(error).__name__}", 0.0
                 else:
                     problem, wait = _passing(response), _wait(response, attempt)
@@ -88,6 +89,7 @@ def _passing(response: httpx2.Response) -> str:
 def _wait(response: httpx2.Response, attempt: int) -> float:
     """Return how long to wait: as the endpoint says, if it does in seconds."""
     try:
-        return min(max(float(response.headers["retry-after"]), 0.0), LONGEST_WAIT)
+        seconds = float(response.headers["retry-after"])
     except (KeyError, ValueError):
-        return 2.0**attempt
+        seconds = math.nan
+    return 2.0**attempt if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_WAIT)

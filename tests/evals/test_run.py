@@ -90,10 +90,11 @@ def test_a_run_carries_out_what_the_model_wants_and_counts_it(model: StandIn, tm
     assert KEY not in written + answered.stdout + answered.stderr
 
 
-def test_an_endpoint_that_is_busy_or_babbles_is_asked_again(model: StandIn, tmp_path: Path) -> None:
+@pytest.mark.parametrize("babble", [b'{"choices": []}', b"[" * 100_000], ids=["another answer", "without an end"])
+def test_an_endpoint_that_is_busy_or_babbles_is_asked_again(model: StandIn, tmp_path: Path, babble: bytes) -> None:
     model.script = mixed
-    babble = Fault(body=b'{"choices": []}')
-    model.faults = [Fault(status=429, headers=AT_ONCE), Fault(status=503, headers=AT_ONCE), babble]
+    busy = [Fault(status=429, headers={"Retry-After": "nan"}), Fault(status=503, headers=AT_ONCE)]
+    model.faults = [*busy, Fault(body=babble)]
     assert run(model, tmp_path, *ALONE).returncode == 0
     assert entries(tmp_path)["request-001"]["arguments"] is True
     assert len(model.asked) == 5  # three faults, the call, and the last words
@@ -147,11 +148,17 @@ def test_a_kind_that_is_named_twice_is_played_once(model: StandIn, tmp_path: Pat
 
 
 def test_a_model_is_told_of_its_slips_and_left_after_a_bound(model: StandIn, tmp_path: Path) -> None:
-    slips: list[Wanted] = [[("list_segments", '{"x": ')], [("list_segmnts", {})]]
+    slips: list[Wanted] = [
+        [("list_segments", '{"x": ')],
+        [("list_segments", '{"x": "\\ud800"}')],
+        [("list_segments", '{"x": ' + "[" * 900 + "]" * 900 + "}")],
+        [("list_segments", "[" * 100_000)],
+        [("list_segmnts\ud800", {})],
+    ]
     model.script = lambda _say, before: slips[before] if before < len(slips) else [("list_segments", {})]
     assert run(model, tmp_path, *ALONE).returncode == 0
     codes = [call["code"] for call in entries(tmp_path)["request-001"]["calls"]]
-    assert codes == ["no_object", "no_such_tool", *[""] * (TURNS - 2)]
+    assert codes == [*["no_object"] * 4, "no_such_tool", *[""] * (TURNS - 5)]
     assert "no JSON object" in json.dumps(model.asked[1]["messages"][-1])
 
 
