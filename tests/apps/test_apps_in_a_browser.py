@@ -245,6 +245,22 @@ def test_a_real_message_is_drawn_step_by_step_and_looked_at_again(host: Host) ->
         assert view.complaints == []
 
 
+@pytest.mark.parametrize(
+    ("day", "written"),
+    [("2026-07-27", "27 Jul, 10:00:02"), ("2026-11-27", "27 Nov, 09:00:02")],
+    ids=["summer", "winter"],
+)
+def test_the_zone_of_the_times_is_named_as_it_is_called_at_that_time_of_the_year(
+    host: Host, day: str, written: str
+) -> None:
+    steps = {"timeline": [{"metric": "sent", "at": f"{day} 09:00:02 UTC"}]}
+    with host.viewing() as view:
+        result = answer(answers.timeline() | steps)
+        view.show({**DELIVERY, "result": result, "context": {"timeZone": "Europe/London"}})
+        assert written in view.text
+        assert f"times in {'BST' if '10:' in written else 'GMT'}\n" in f"{view.text}\n"
+
+
 def test_a_real_plan_is_shown_whole_and_the_card_holds_no_way_to_confirm(host: Host) -> None:
     with host.viewing() as view:
         view.show({"tool": "delete_segment", "arguments": {"segment_id": 1}})

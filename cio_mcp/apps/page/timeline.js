@@ -28,7 +28,7 @@ function heading(told, steps) {
   const kind = typeof told.object_type === "string" && told.object_type ? words(told.object_type) : "Message";
   return make("header", { class: "head" },
     make("div", {}, make("h1", {}, kind, " ", end ? make("span", { class: "chip", "data-tone": toneOf(end.metric) }, words(end.metric)) : ""),
-      make("p", { class: "quiet" }, "Delivery ", make("code", {}, plain(told.delivery_id, 80)), steps.length ? `, times in ${zone()}` : "")),
+      make("p", { class: "quiet" }, "Delivery ", make("code", {}, plain(told.delivery_id, 80)), steps.length ? `, times in ${zone(steps.at(-1).at)}` : "")),
     again(),
     make("p", { class: "quiet told", hidden: !view.said }, view.said));
 }
@@ -107,8 +107,9 @@ function timed(at) {
   return make("time", { datetime: new Date(given).toISOString() }, written);
 }
 
-function zone() {
-  return dates({ timeZoneName: "short" }).formatToParts(0).find(({ type }) => type === "timeZoneName")?.value ?? "UTC";
+/** What the zone is called at that time of the year, since summer has a name of its own. */
+function zone(at) {
+  return dates({ timeZoneName: "short" }).formatToParts(moment(at) ?? Date.now()).find(({ type }) => type === "timeZoneName")?.value ?? "UTC";
 }
 
 /** How long after the step before. */
