@@ -15,7 +15,7 @@ from cio_mcp.cli.ledger_file import FAILED, Impossible, fail, say
 from cio_mcp.cli.wiring import wired
 from cio_mcp.diagnosis import Diagnosis, Finding, State
 from cio_mcp.login.keeping import Unkept, forget, keep_in_files, keep_in_keyring, keyring_name
-from cio_mcp.login.kept import NAMES, Login, Spoilt, mark, marker_path, seal_of, stored_login
+from cio_mcp.login.kept import NAMES, Login, Spoilt, key_at, mark, marker_path, seal_of, stored_login
 from cio_mcp.remedies import Source
 from cio_mcp.settings import OPTIONS, TRACK_URLS, keys_named, load
 from cio_mcp.workspaces import Reference, Unreadable
@@ -24,6 +24,7 @@ VARIABLES: Mapping[str, str] = {option.name: option.env for option in OPTIONS if
 REGION = "CUSTOMERIO_REGION"
 _ASKED = {"site_id": "Track API: site id", "track_api_key": "Track API: key", "app_api_key": "App API: key"}
 _MOST_LINES, _MOST_CHARACTERS = 100, 100_000
+_BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -119,7 +120,7 @@ def _from_lines() -> dict[str, str]:
     names = {variable: name for name, variable in VARIABLES.items()} | {REGION: REGION}
     found: dict[str, str] = {}
     text = sys.stdin.read(_MOST_CHARACTERS) if sys.stdin is not None else ""
-    for number, line in enumerate(text.splitlines()[:_MOST_LINES], start=1):
+    for number, line in enumerate(text.removeprefix(_BOM).splitlines()[:_MOST_LINES], start=1):
         name, sign, value = line.strip().removeprefix("export ").partition("=")
         if not name or name.startswith("#"):
             continue
@@ -137,7 +138,7 @@ def _kept(login: Login | None, given: Mapping[str, str]) -> dict[str, str]:
     if login is None or given.keys() >= login.references.keys():
         return {}
     try:
-        texts = {name: reference.read({}) for name, reference in login.references.items()}
+        texts = {name: key_at(reference) for name, reference in login.references.items()}
     except Unreadable as error:
         raise Impossible(f"what is stored cannot be read ({error}); `cio-mcp logout` forgets it") from None
     if not login.fits(texts):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,17 @@ def make_folder() -> Path:
 def marker_path() -> Path:
     """Return the file that tells where the keys lie."""
     return folder() / "login.json"
+
+
+def key_at(reference: Reference) -> str:
+    """Return a stored key; raises Spoilt if others could read or replace it, Unreadable if it cannot be had."""
+    try:
+        if reference.place is Place.FILE:
+            with suppress(OSError):  # reading it says why it cannot be had
+                check_private(Path(reference.name))
+    except NotOurs as error:
+        raise Spoilt(str(error)) from None
+    return reference.read({})
 
 
 def stored_login() -> Login | None:

@@ -10,7 +10,7 @@ from typing import Any
 from cio_mcp.catalog import Bucket
 from cio_mcp.gate import Mode
 from cio_mcp.limiter import Rate
-from cio_mcp.login.kept import NAMES, Login
+from cio_mcp.login.kept import NAMES, Login, Spoilt, key_at
 from cio_mcp.policy import Grant
 from cio_mcp.policy.addresses import Recipients
 from cio_mcp.policy.grants_file import GrantsFile
@@ -172,7 +172,9 @@ def with_credentials_of(settings: Settings, login: Login) -> Settings:
     for option in OPTIONS:
         if place := login.references.get(option.name):
             try:
-                texts[option.name] = place.read({})
+                texts[option.name] = key_at(place)
+            except Spoilt as error:
+                raise SettingsError(f"the stored {option.env}: {error}") from None
             except Unreadable as error:
                 raise SettingsError(f"the stored {option.env}: {error}; run `cio-mcp login` again") from None
             held[option.name] = _parse(option, f"the stored {option.env}", texts[option.name])

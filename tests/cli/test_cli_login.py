@@ -271,6 +271,11 @@ def test_what_is_no_key_is_refused_and_not_repeated(home: Home, given: bytes, sa
     assert "canary" not in refused
 
 
+def test_the_mark_that_some_programs_write_before_a_text_belongs_to_no_name(home: Home) -> None:
+    assert home.run("login", given="\ufeff".encode() + LINES).code == 0
+    assert len(home.run("login", "--show").out.splitlines()) == 4
+
+
 def test_a_key_of_another_form_is_refused(home: Home) -> None:
     refused = home.run("login", given=b"CUSTOMERIO_APP_API_KEY=sa_live_canary\n")
     assert (refused.code, "set CUSTOMERIO_SERVICE_ACCOUNT_TOKEN instead" in refused.err) == (2, True)
@@ -291,6 +296,38 @@ def test_a_marker_that_is_not_ours_is_not_followed(home: Home, spoil: object, sa
     refused = reads(home).sentence(2)
     assert said.replace("{}", str(home.config / "login.json")) in refused
     assert "canary" not in refused
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+def test_a_stored_key_that_others_could_read_or_replace_is_not_used(home: Home, mode: int) -> None:
+    home.run("login", given=LINES)
+    path = home.config / "login" / "app_api_key"
+    path.chmod(mode)
+    said = f"the stored CUSTOMERIO_APP_API_KEY: others can read {path}; run: chmod 600 {path}\n"
+    assert home.run("doctor").sentence(2) == f"cio-mcp: {said}"
+    assert reads(home).sentence(2) == f"cio-mcp: {said}"
+    one = home.run("login", given=LINES.splitlines(keepends=True)[0])
+    assert (one.code, f"cio-mcp: others can read {path}; run: chmod 600 {path}\n" in one.err) == (1, True)
+    path.chmod(0o600)
+    assert reads(home).code == 0
+
+
+def test_keys_that_are_given_anew_mend_a_stored_one_that_others_could_read(home: Home) -> None:
+    home.run("login", given=LINES)
+    (home.config / "login" / "app_api_key").chmod(0o644)
+    assert home.run("login", given=LINES).code == 0
+    assert reads(home).code == 0
+
+
+def test_a_running_server_takes_up_no_key_that_others_could_read(home: Home) -> None:
+    home.run("login", "--unchecked", given=b"CUSTOMERIO_APP_API_KEY=canary-old\n")
+    with running(env=home.env()) as server:
+        server.handshake()
+        assert home.run("login", given=LINES.splitlines(keepends=True)[2]).code == 0
+        (home.config / "login" / "app_api_key").chmod(0o644)
+        found = server.call(1, "list_segments", modern=False)["result"]
+        assert found["structuredContent"]["error"]["code"] == "bad_credential"
+        assert "run: chmod 600 " in server.wait_for("others can read ")
 
 
 def at_a_terminal(home: Home, *answers: bytes) -> tuple[int, str]:
