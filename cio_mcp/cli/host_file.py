@@ -74,12 +74,12 @@ def host_file(host: Host, path: Path) -> HostFile:
     """Read a host's file, following links as the host does; raises NeedsHand, or Impossible for another user's."""
     try:
         path = path.resolve()
-        content = _bytes(path)
-        if content is None:
-            return HostFile(host=host, path=path, content=None)
         found = path.stat()
-        check_owner(found, path)
+        check_owner(found, path)  # before it is read: a pipe, which nobody writes into, would be waited for for ever
+        content = path.read_bytes()
         text = content.decode()
+    except FileNotFoundError:
+        return HostFile(host=host, path=path, content=None)
     except NotOurs as error:
         raise Impossible(str(error)) from None
     except UnicodeDecodeError:

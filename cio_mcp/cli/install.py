@@ -20,6 +20,7 @@ from cio_mcp.hosts.entry import (
     keys_in,
     put,
     renewed,
+    switched_off,
     take_out,
 )
 from cio_mcp.hosts.table import HOSTS, Host, System, config_path, host_named
@@ -79,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write, show or remove the entry; a second time nothing is changed."""
     try:
         host = _host(arguments.host)
+        _check_name(arguments.name)
         path = Path(arguments.config).expanduser() if arguments.config else _usual_path(host)
         return _uninstall(host, path, arguments.name) if arguments.uninstall else _install(host, path, arguments)
     except Impossible as error:
@@ -90,6 +92,11 @@ def _host(name: str) -> Host:
         return host_named(name)
     except ValueError as error:
         raise SettingsError(f"{visible(name)} {error}") from None
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or not name.isprintable():
+        raise SettingsError("--name must be a name that can be read: not empty, and without hidden characters or lines")
 
 
 def _usual_path(host: Host) -> Path:
@@ -115,14 +122,14 @@ def _install(host: Host, path: Path, arguments: argparse.Namespace) -> int:
     entry = renewed(before, plan.entry, file.host) if before else plan.entry
     if before == entry:
         say(f"{file.path} has this entry already, as {arguments.name}: nothing was changed.")
-        return _tell(plan)
+        return _tell(plan, *_still_off(host, entry))
     held = keys_in(before)
     put(servers, arguments.name, entry)
     backup = file.replace(document)
     say(f"{file.host.title} will start cio-mcp: {arguments.name} in {file.path}")
     _say_backup(backup, held)
     say(f"Now {file.host.then}.")
-    return _tell(plan)
+    return _tell(plan, *_still_off(host, entry))
 
 
 def _uninstall(host: Host, path: Path, name: str) -> int:
@@ -148,6 +155,12 @@ def _uninstall(host: Host, path: Path, name: str) -> int:
 def _plain(entry: Any) -> dict[str, Any]:
     """Return an entry as plain data, which a TOML document wraps."""
     return dict(entry.unwrap() if hasattr(entry, "unwrap") else entry)
+
+
+def _still_off(host: Host, entry: Mapping[str, Any]) -> list[str]:
+    """Say that an entry is switched off, which renewing it leaves as it is: whoever did that had a reason."""
+    member = switched_off(entry)
+    return [f"{member} in the entry switches it off; {host.title} starts it once you take that out"] if member else []
 
 
 def _plan(host: Host, arguments: argparse.Namespace) -> Plan:
@@ -211,6 +224,8 @@ def _show(host: Host, path: Path, name: str, plan: Plan) -> int:
         hidden = {key: f"<the value of {key}>" for key in plan.written}
         entry["env"] = {**entry["env"], **hidden}
     sys.stderr.write(f"For {path}:\n")
+    for note in plan.notes:
+        sys.stderr.write(f"Note: {note}.\n")
     sys.stdout.write(rendered(host.syntax, {host.table: {name: entry}}))
     return 0
 
@@ -223,9 +238,9 @@ def _say_backup(backup: Path | None, keys: list[str]) -> None:
         say(f"That copy still holds {', '.join(keys)} in clear: delete it once all works.")
 
 
-def _tell(plan: Plan) -> int:
+def _tell(plan: Plan, *more: str) -> int:
     if plan.written:
         say(f"The file holds {', '.join(plan.written)} in clear: whoever can read it has your account.")
-    for note in plan.notes:
+    for note in (*plan.notes, *more):
         say(f"Note: {note}.")
     return 0

@@ -66,6 +66,12 @@ def renewed(old: Mapping[str, Any], new: Mapping[str, Any], host: Host) -> dict[
     return {name: value for name, value in merged.items() if value or name not in {"env", host.forwards}}
 
 
+def switched_off(entry: Mapping[str, Any]) -> str:
+    """Return the member by which a host is told not to start an entry; "" if there is none."""
+    # Codex and Zed say `enabled`, Cursor and Windsurf `disabled`.
+    return next((name for name, value in (("enabled", False), ("disabled", True)) if entry.get(name) is value), "")
+
+
 def keys_in(entry: Mapping[str, Any]) -> list[str]:
     """Return the names of the credentials whose values an entry itself holds."""
     held = {name: value for name, value in _table(entry.get("env")).items() if name in ACCOUNT[:4]}

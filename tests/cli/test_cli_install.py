@@ -120,9 +120,47 @@ def test_other_flags_renew_an_entry(install: Installs) -> None:
 
 def test_print_shows_the_entry_and_writes_nothing(install: Installs) -> None:
     shown = install("claude-code", "--print", "--sandbox")
-    assert (shown.code, shown.err) == (0, f"For {install.home}/.claude.json:\n")
+    assert (shown.code, shown.err.splitlines()[0]) == (0, f"For {install.home}/.claude.json:")
     assert shown.json["mcpServers"]["customerio"]["args"] == ["--sandbox"]
     assert not (install.home / ".claude.json").exists()
+
+
+def test_print_tells_what_the_entry_does_not_say_and_keeps_it_out_of_the_entry(install: Installs) -> None:
+    shown = install("cursor", "--print", CIO_MCP_READ_ONLY="1", CUSTOMERIO_APP_API_KEY=KEY)
+    assert "Note: CIO_MCP_READ_ONLY is set here, but not in the entry: pass its flag on.\n" in shown.err
+    assert "Note: Cursor must be started where these are set: CUSTOMERIO_APP_API_KEY.\n" in shown.err
+    assert shown.json["mcpServers"]["customerio"]["args"] == []
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "a\u202eb", "a\x1b[2J"])
+@pytest.mark.parametrize("action", [["--sandbox"], ["--print"], ["--uninstall"]], ids=lambda words: words[0])
+def test_a_name_that_nobody_could_read_is_refused(install: Installs, name: str, action: list[str]) -> None:
+    refused = install("cursor", *action, "--name", name).sentence(2)
+    assert refused == (
+        "cio-mcp: --name must be a name that can be read: not empty, and without hidden characters or lines\n"
+    )
+    assert not path_of(HOSTS["cursor"], install.home).exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "held", "member"),
+    [
+        ("codex", '[mcp_servers.customerio]\ncommand = "cio-mcp"\nenabled = false\n', "enabled"),
+        ("cursor", '{"mcpServers": {"customerio": {"command": "cio-mcp", "disabled": true}}}', "disabled"),
+    ],
+)
+def test_an_entry_that_is_switched_off_stays_so_and_that_is_said(
+    install: Installs, host: str, held: str, member: str
+) -> None:
+    path = file_of(path_of(HOSTS[host], install.home), held)
+    said = f"Note: {member} in the entry switches it off; {HOSTS[host].title} starts it once you take that out.\n"
+    assert said in install(host, "--sandbox").out
+    assert read(HOSTS[host], path)["customerio"][member] is (member == "disabled")
+    again = install(host, "--sandbox").out
+    assert ("nothing was changed" in again, said in again) == (True, True)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("enabled = false", "enabled = true").replace(": true", ": false"), encoding="utf-8")
+    assert "switches it off" not in install(host, "--sandbox").out
 
 
 @pytest.mark.parametrize(
@@ -254,7 +292,8 @@ def test_a_file_that_cannot_be_read_is_left_alone_and_the_entry_shown(
     path.write_bytes(held)
     refused = install(host, "--sandbox")
     shown, remark, rest = refused.err.partition(f"cio-mcp: {path}")
-    assert (refused.code, shown, remark) == (1, f"For {path}:\n", f"cio-mcp: {path}")
+    assert (refused.code, shown.splitlines()[0], remark) == (1, f"For {path}:", f"cio-mcp: {path}")
+    assert "Note: CIO_MCP_LEDGER is set here, but not in the entry" in shown
     assert re.search(f"{said}.*; it is left as it is; add what is printed above by hand", rest)
     printed = (tomllib.loads if host == "codex" else json.loads)(refused.out)
     assert printed[HOSTS[host].table]["customerio"]["args"] == ["--sandbox"]
@@ -287,9 +326,16 @@ def test_a_file_of_another_user_is_left_alone(install: Installs) -> None:
 
 def test_a_folder_in_the_files_place_is_named(install: Installs) -> None:
     path_of(HOSTS["cursor"], install.home).mkdir(parents=True)
-    refused = install("cursor", "--sandbox")
-    assert (refused.code, "cannot be read: Is a directory" in refused.err) == (1, True)
-    assert refused.json["mcpServers"]["customerio"]["args"] == ["--sandbox"]
+    assert (
+        install("cursor", "--sandbox").sentence(1) == f"cio-mcp: {path_of(HOSTS['cursor'], install.home)} is no file\n"
+    )
+
+
+def test_a_pipe_in_the_files_place_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "mcp.json"
+    os.mkfifo(pipe)
+    refused = run("install", "cursor", "--sandbox", "--config", str(pipe), env=home_variables(tmp_path / "home"))
+    assert refused.sentence(1) == f"cio-mcp: {pipe} is no file\n"
 
 
 def test_a_link_is_followed_and_stays_a_link(install: Installs, tmp_path: Path) -> None:
