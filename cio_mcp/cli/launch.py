@@ -7,6 +7,7 @@ import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cio_mcp.cli.cached import command_of_uv, is_in_a_cache
 from cio_mcp.cli.checked import settings_of
 from cio_mcp.cli.ledger_file import Impossible
 from cio_mcp.hosts.entry import ACCOUNT
@@ -23,7 +24,9 @@ _PERMANENT_BUS = "unix:path=/run/user/"
 
 
 def command() -> list[str]:
-    """Return this program as a host with another PATH and another folder can start it."""
+    """Return this program as a host with another PATH and another folder can start it; raises Impossible."""
+    if is_in_a_cache(Path(sys.prefix)):
+        return command_of_uv(os.environ)
     script = Path(sysconfig.get_path("scripts")) / ("cio-mcp.exe" if os.name == "nt" else "cio-mcp")
     if script.is_file():
         return [str(script.absolute())]
