@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cio_mcp.cli.host_file import NeedsHand, host_file
-from cio_mcp.cli.launch import account, checked, command, left_out, places, server_flags, words_of
+from cio_mcp.cli.launch import account, checked, command, left_out, places, server_flags, whole, words_of
 from cio_mcp.cli.ledger_file import Impossible, fail, say, visible
 from cio_mcp.hosts.document import rendered
 from cio_mcp.hosts.entry import (
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         host = _host(arguments.host)
         _check_name(arguments.name)
-        path = Path(arguments.config).expanduser() if arguments.config else _usual_path(host)
+        path = _usual_path(host) if arguments.config is None else Path(whole(arguments.config))
         return _uninstall(host, path, arguments.name) if arguments.uninstall else _install(host, path, arguments)
     except Impossible as error:
         return fail(str(error))
@@ -166,14 +166,13 @@ def _still_off(host: Host, entry: Mapping[str, Any]) -> list[str]:
 def _plan(host: Host, arguments: argparse.Namespace) -> Plan:
     flags = server_flags(arguments)
     settings = checked(flags, write_keys=arguments.write_keys)
-    notes = [f"{name} is set here, but not in the entry: pass its flag on" for name in left_out(os.environ, flags)]
     if settings.sandbox:
         told = Told()
     else:
         told = _keys_of(settings.workspaces, host) if settings.workspaces else _keys(host, arguments)
     env = {**places(os.environ), **told.env}
     entry = entry_of(host, [*command(), *words_of(flags)], env=env, references=told.references)
-    return Plan(entry=entry, written=told.written, notes=(*notes, *told.notes))
+    return Plan(entry=entry, written=told.written, notes=(*left_out(os.environ, flags), *told.notes))
 
 
 def _keys(host: Host, arguments: argparse.Namespace) -> Told:

@@ -14,6 +14,8 @@ from cio_mcp.hosts.entry import ACCOUNT
 from cio_mcp.secret import Secret
 from cio_mcp.settings import MEMORY, OPTIONS, Settings, add_flags, flags_given
 
+_SAID_ELSEWHERE = frozenset({*ACCOUNT, "CIO_MCP_TOKEN"})
+"""What the entry says in its own way, and what no server reads."""
 _FILES = ("grants", "workspaces", "ledger")
 # Where the stored keys and the record are found. Hosts hand over few variables of their own, and one that is started
 # from a menu has others than a shell.
@@ -34,6 +36,14 @@ def command() -> list[str]:
     return [str(Path(sys.executable).absolute()), "-P", "-m", "cio_mcp"]
 
 
+def whole(path: str) -> str:
+    """Return a path as it is found from every folder; raises Impossible if it begins with a user that is none."""
+    try:
+        return str(Path(path).expanduser().absolute())
+    except RuntimeError:
+        raise Impossible(f"{path}: there is no such user, or none whose home is known") from None
+
+
 def server_flags(arguments: argparse.Namespace) -> dict[str, str]:
     """Return the server's flags, those after -- among them, with absolute paths."""
     parser = argparse.ArgumentParser(prog="cio-mcp install HOST --", allow_abbrev=False)
@@ -41,7 +51,7 @@ def server_flags(arguments: argparse.Namespace) -> dict[str, str]:
     flags = flags_given(arguments) | flags_given(parser.parse_args(arguments.passed_on))
     for name in _FILES:
         if (path := flags.get(name)) and path != MEMORY:
-            flags[name] = str(Path(path).expanduser().absolute())
+            flags[name] = whole(path)
     return flags
 
 
@@ -81,11 +91,17 @@ def account(environ: Mapping[str, str]) -> dict[str, str]:
         if environ.get(name):
             found[name] = environ[name]
         if path := environ.get(f"{name}_FILE"):
-            found[f"{name}_FILE"] = str(Path(path).expanduser().absolute())
+            found[f"{name}_FILE"] = whole(path)
     return found
 
 
 def left_out(environ: Mapping[str, str], flags: Mapping[str, str]) -> Sequence[str]:
-    """Return the server's settings in this environment that the entry does not say."""
-    absent = [option.env for option in OPTIONS if option.flag and option.name not in flags]
-    return [name for env in absent for name in (env, f"{env}_FILE") if environ.get(name)]
+    """Return what to know of the server's settings in this environment that the entry does not say."""
+    absent = [option for option in OPTIONS if option.name not in flags and option.env not in _SAID_ELSEWHERE]
+    return [
+        f"{name} is set here, but not in the entry: "
+        + ("pass its flag on" if option.flag else f"add {option.env}_FILE to its env, the path of a file that holds it")
+        for option in absent
+        for name in (option.env, f"{option.env}_FILE")
+        if environ.get(name)
+    ]

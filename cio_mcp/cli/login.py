@@ -17,7 +17,7 @@ from cio_mcp.diagnosis import Diagnosis, Finding, State
 from cio_mcp.login.keeping import Unkept, forget, keep_in_files, keep_in_keyring, keyring_name
 from cio_mcp.login.kept import NAMES, Login, Spoilt, key_at, mark, marker_path, seal_of, stored_login
 from cio_mcp.remedies import Source
-from cio_mcp.settings import OPTIONS, TRACK_URLS, keys_named, load
+from cio_mcp.settings import OPTIONS, TRACK_URLS, keys_named, load, names_region
 from cio_mcp.workspaces import Reference, Unreadable
 
 VARIABLES: Mapping[str, str] = {option.name: option.env for option in OPTIONS if option.name in NAMES}
@@ -73,8 +73,8 @@ def _show(login: Login | None) -> int:
 
 def _log_in(arguments: argparse.Namespace, login: Login | None) -> int:
     given = _from_environment() if arguments.from_env else _asked() if _is_asked() else _from_lines()
-    among_lines = given.pop(REGION, None)
-    region = arguments.region or among_lines
+    told = given.pop(REGION, None)
+    region = arguments.region or told
     if not given:
         raise Impossible("no key was given, so nothing was stored")
     texts = _kept(login, given) | given
@@ -100,9 +100,12 @@ def _is_asked() -> bool:
 
 
 def _from_environment() -> dict[str, str]:
+    """Return the keys by their names, and the region under its variable if it is set."""
     settings = load(os.environ)
     found = {name: getattr(settings, name) for name in NAMES}
-    return {name: str(held) if isinstance(held, int) else held.reveal() for name, held in found.items() if held}
+    told = {REGION: settings.region} if names_region(os.environ) else {}
+    keys = {name: str(held) if isinstance(held, int) else held.reveal() for name, held in found.items() if held}
+    return told | keys
 
 
 def _asked() -> dict[str, str]:
@@ -119,8 +122,7 @@ def _from_lines() -> dict[str, str]:
     """Return the keys by their names, and the region under its variable."""
     names = {variable: name for name, variable in VARIABLES.items()} | {REGION: REGION}
     found: dict[str, str] = {}
-    text = sys.stdin.read(_MOST_CHARACTERS) if sys.stdin is not None else ""
-    for number, line in enumerate(text.removeprefix(_BOM).splitlines()[:_MOST_LINES], start=1):
+    for number, line in enumerate(_lines(), start=1):
         name, sign, value = line.strip().removeprefix("export ").partition("=")
         if not name or name.startswith("#"):
             continue
@@ -131,6 +133,20 @@ def _from_lines() -> dict[str, str]:
     if (region := found.get(REGION)) and region not in TRACK_URLS:
         raise Impossible(f"{REGION} must be one of {', '.join(sorted(TRACK_URLS))}")
     return {name: value for name, value in found.items() if value}
+
+
+def _lines() -> list[str]:
+    """Return the lines of standard input, of which none may be left out unseen; raises Impossible."""
+    try:
+        text = sys.stdin.read(_MOST_CHARACTERS + 1) if sys.stdin is not None else ""
+    except UnicodeDecodeError:
+        raise Impossible(f"standard input is no {sys.stdin.encoding} text") from None
+    lines = text.removeprefix(_BOM).splitlines()
+    if len(text) > _MOST_CHARACTERS or len(lines) > _MOST_LINES:
+        raise Impossible(
+            f"standard input has more than {_MOST_LINES} lines or {_MOST_CHARACTERS} characters: give the keys alone"
+        )
+    return lines
 
 
 def _kept(login: Login | None, given: Mapping[str, str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ class Unkept(Exception):
 
 
 def keyring_name() -> str | None:
-    """Return what the system's keyring calls itself; None if there is none that this process can use.
+    """Return what the system's keyring calls itself; None if there is none that this process can use. Raises Unkept.
 
     One that is not recommended, such as a plain file, is used only if its user chose it.
     """
@@ -26,18 +26,21 @@ def keyring_name() -> str | None:
         import keyring  # noqa: PLC0415 - an extra, for those who use it
     except ImportError:
         return None
-    backend = keyring.get_keyring()
-    chosen = keyring.core.load_env() or keyring.core.load_config()
-    return str(backend.name) if backend.priority >= (_ANY if chosen else _RECOMMENDED) else None
+    try:
+        backend = keyring.get_keyring()
+        chosen = keyring.core.load_env() or keyring.core.load_config()
+        return str(backend.name) if backend.priority >= (_ANY if chosen else _RECOMMENDED) else None
+    except Exception as error:  # noqa: BLE001 - whichever its user chose may be missing, or raise what it likes
+        raise Unkept(f"the keyring cannot be used ({type(error).__name__}); --file stores keys in a file") from None
 
 
 def keep_in_keyring(values: Mapping[str, str]) -> dict[str, Reference]:
     """Store keys in the keyring, and return where each lies now; raises Unkept."""
-    keyring, failure = _keyring()
+    keyring = _keyring()
     try:
         for name, value in values.items():
             keyring.set_password(SERVICE, name, value)
-    except failure as error:
+    except Exception as error:  # noqa: BLE001 - a backend may raise whatever the service behind it does
         raise Unkept(f"the keyring took no key ({type(error).__name__}); --file stores them in a file") from None
     return {name: Reference(place=Place.KEYRING, name=f"{SERVICE}/{name}") for name in values}
 
@@ -75,18 +78,17 @@ def _remove_file(name: str) -> None:
 
 
 def _remove_from_keyring(service: str, name: str) -> None:
-    keyring, failure = _keyring()
+    keyring = _keyring()
     try:
         if keyring.get_password(service, name) is not None:
             keyring.delete_password(service, name)
-    except failure as error:
+    except Exception as error:  # noqa: BLE001 - as above
         raise Unkept(f"the keyring did not let go of {name} ({type(error).__name__})") from None
 
 
-def _keyring() -> tuple[Any, type[Exception]]:
+def _keyring() -> Any:
     try:
         import keyring  # noqa: PLC0415 - an extra, for those who use it
-        from keyring.errors import KeyringError  # noqa: PLC0415 - as above
     except ImportError:
         raise Unkept(f"keyring: is not installed; {INSTALL}") from None
-    return keyring, KeyringError
+    return keyring

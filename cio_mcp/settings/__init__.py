@@ -17,7 +17,7 @@ from cio_mcp.settings.loading import (
 )
 from cio_mcp.settings.options import OPTIONS, Option
 from cio_mcp.settings.rotated import difference
-from cio_mcp.settings.stored import credentials_reread, with_login
+from cio_mcp.settings.stored import credentials_reread, names_region, with_login
 from cio_mcp.settings.values import MEMORY, Region, is_customer_io
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "is_customer_io",
     "keys_named",
     "load",
+    "names_region",
     "settings_at",
     "settings_for",
     "source_of",

@@ -26,13 +26,17 @@ def with_login(settings: Settings, environ: Mapping[str, str]) -> Settings:
     if login is None:
         return settings
     log.debug("credentials come from `cio-mcp login`: %s", ", ".join(map(str, login.references.values())))
-    # A host that could not fill in a variable hands it over as it stands.
-    told = any(value and not value.startswith("${") for value in map(environ.get, _REGION))
     try:
-        place = settings.region if told else region(login.region)
+        place = settings.region if names_region(environ) else region(login.region)
     except ValueError as error:
         raise SettingsError(f"the stored region {error}; run `cio-mcp login` again") from None
     return replace(with_credentials_of(settings, login), region=place)
+
+
+def names_region(environ: Mapping[str, str]) -> bool:
+    """Say whether the environment tells in which region the account lives."""
+    # A host that could not fill in a variable hands it over as it stands.
+    return any(value and not value.startswith("${") for value in map(environ.get, _REGION))
 
 
 def credentials_reread(settings: Settings) -> Settings:

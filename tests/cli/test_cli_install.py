@@ -361,6 +361,9 @@ def test_an_unknown_host_is_answered_with_the_nearest(install: Installs) -> None
         (["--areas", "peple"], "did you mean people?"),
         (["--", "--areas", "peple"], "did you mean people?"),
         (["--env-keys"], "no key is set in this environment"),
+        (["--config", "~canary-nobody/mcp.json"], "there is no such user"),
+        (["--sandbox", "--grants", "~canary-nobody/grants.toml"], "there is no such user"),
+        (["--sandbox", "--config", ""], "is no file"),
         (["--write-keys"], "no key is set in this environment"),
         (["--store", "postgresql://ada:canary@127.0.0.1/x"], "CIO_MCP_STORE_FILE"),
     ],
@@ -369,7 +372,7 @@ def test_what_no_server_could_use_is_not_written(install: Installs, words: list[
     refused = install("cursor", *words)
     assert refused.code in {1, 2}
     assert said in refused.err
-    assert "canary" not in refused.err
+    assert "canary@" not in refused.err
     assert not path_of(HOSTS["cursor"], install.home).exists()
 
 
@@ -383,6 +386,12 @@ def test_a_setting_of_this_environment_that_the_entry_lacks_is_told(install: Ins
         "CIO_MCP_READ_ONLY is set here, but not in the entry"
         in install("cursor", "--sandbox", CIO_MCP_READ_ONLY="1").out
     )
+
+
+def test_a_secret_of_this_environment_that_has_no_flag_is_told_too(install: Installs) -> None:
+    done = install("cursor", "--sandbox", CIO_MCP_LEDGER_KEY="canary" * 6, CIO_MCP_TOKEN="canary-token")
+    said = "CIO_MCP_LEDGER_KEY is set here, but not in the entry: add CIO_MCP_LEDGER_KEY_FILE to its env, the path of"
+    assert (said in done.out, "CIO_MCP_TOKEN" in done.out, "canary" in done.out) == (True, False, False)
 
 
 def test_paths_of_flags_are_made_whole(install: Installs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

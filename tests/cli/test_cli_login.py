@@ -239,6 +239,26 @@ def test_keys_of_the_environment_are_taken_on_demand_and_go_before_stored_ones(
     assert "half set: CUSTOMERIO_TRACK_API_KEY is missing" in halved.out, "keys of two accounts are not mixed"
 
 
+def test_a_region_of_the_environment_is_taken_with_its_keys(home: Home) -> None:
+    def stored(region: str, *words: str, key: str = "canary-app-key") -> Ended:
+        named = {"CUSTOMERIO_REGION": region, "CUSTOMERIO_APP_API_KEY": key}
+        return home.run("login", "--from-env", "--unchecked", *words, given=b"", keyring=NONE, **named)
+
+    assert "region eu: CUSTOMERIO_APP_API_KEY\n" in stored("eu").out
+    assert "region us: " in stored("eu", "--region", "us").out
+    assert "region us: " in stored("${env:CUSTOMERIO_REGION}").out
+    assert "no key was given" in stored("eu", key="").sentence(1)
+
+
+def test_a_keyring_that_cannot_be_used_is_told_with_what_to_do(home: Home) -> None:
+    missing = home.run("login", "--unchecked", given=LINES, keyring="canary.nowhere.Keyring")
+    assert missing.sentence(1).endswith("(ModuleNotFoundError); --file stores keys in a file\n")
+    (home.folder / "data").write_text("", encoding="utf-8")  # where that keyring makes a folder
+    failing = home.run("login", "--unchecked", given=LINES, keyring=IN_HOME).sentence(1)
+    assert failing == "cio-mcp: the keyring took no key (NotADirectoryError); --file stores them in a file\n"
+    assert home.run("login", "--unchecked", "--file", given=LINES, keyring="canary.nowhere.Keyring").code == 0
+
+
 def test_a_placeholder_that_a_host_left_as_it_is_counts_as_nothing(home: Home) -> None:
     home.run("login", given=LINES)
     name = "CUSTOMERIO_APP_API_KEY"
@@ -263,6 +283,9 @@ def test_where_a_key_came_from_is_said_at_debug_only(home: Home) -> None:
         (b"# none\n\n", "no key was given"),
         (b"canary-app-key\n", "line 1 of standard input is not NAME=value with one of CUSTOMERIO_SITE_ID"),
         (b"CUSTOMERIO_APP_KEY=canary\n", "line 1 of standard input"),
+        (b"CUSTOMERIO_APP_API_KEY=canary\xff\n", "standard input is no utf-8 text"),
+        (b"#\n" * 100 + b"CUSTOMERIO_APP_API_KEY=canary\n", "more than 100 lines or 100000 characters"),
+        (b"# " + b"x" * 100_000 + b"\nCUSTOMERIO_APP_API_KEY=canary\n", "give the keys alone"),
     ],
 )
 def test_what_is_no_key_is_refused_and_not_repeated(home: Home, given: bytes, said: str) -> None:
