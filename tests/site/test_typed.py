@@ -105,7 +105,7 @@ def test_a_hosts_page_shows_the_entry_that_is_written(typed_for_hosts: list[Type
     )
     path = config_path(host, System.LINUX, str(home), {})
     assert f"For {path}:" in shown, "the file that the page names"
-    document = parsed(host.syntax, shown.replace(f"For {path}:\n", ""))
+    document = parsed(host.syntax, re.sub(r"^(For|Note:) .*\n", "", shown, flags=re.MULTILINE))
     entry = dict(servers_of(document, host)["customerio"])
     assert set(entry.pop("env")) <= PLACES, "no key"
     entry["command"], entry["args"] = host_pages.COMMAND[0], list(host_pages.COMMAND[1:])
