@@ -62,7 +62,7 @@ class JwtAuthenticator:
     which it may be one of several. `algorithms` narrows which signatures are accepted. Scopes that are words of grants
     become the agent's grants, others are ignored; a token without any may do nothing. With `workspace_claim` that
     claim names the agent's workspaces, as a list or divided by spaces, and an agent without it reaches none; without
-    `workspace_claim` it reaches all.
+    `workspace_claim` its token is good for all that it is bound to.
 
     `agent` raises `KeysUnavailable` if the issuer's keys cannot be had, which says nothing about the token. Raises
     `ValueError` for an algorithm that is not checked with a public key.
@@ -119,8 +119,10 @@ class JwtAuthenticator:
         # Bound to a key that its holder would have to prove (RFC 7800): as a mere bearer token it is a stolen one.
         if "cnf" in claims:
             raise _Unfit("cnf")
+        name, subject = _names(claims)
         return Agent(
-            name=_name(claims),
+            name=name,
+            subject=subject,
             grants=granted(claims),
             workspaces=self._workspaces(claims),
             issuer=self._keys.issuer,
@@ -152,8 +154,8 @@ def _words(claim: object) -> list[str]:
     return [word for word in claim if isinstance(word, str)] if isinstance(claim, list) else []
 
 
-def _name(claims: Mapping[str, Any]) -> str:
-    """Return the subject, and through which client it acts if that is another (RFC 9068, section 2.2).
+def _names(claims: Mapping[str, Any]) -> tuple[str, str]:
+    """Return an agent's name, and its subject if it acts through a client of another name (RFC 9068, section 2.2).
 
     Two clients of one user are two agents: neither can confirm what the other began. Blanks are percent-encoded, so
     that no subject reads like another with a client.
@@ -163,7 +165,9 @@ def _name(claims: Mapping[str, Any]) -> str:
     client = next((name for name in clients if isinstance(name, str) and name), subject)
     if not subject or max(len(subject), len(client)) > LONGEST_NAME:
         raise _Unfit("sub")
-    return _plain(subject) if client == subject else f"{_plain(subject)} via {_plain(client)}"
+    if client == subject:
+        return _plain(subject), ""
+    return f"{_plain(subject)} via {_plain(client)}", _plain(subject)
 
 
 def _plain(text: str) -> str:

@@ -35,7 +35,10 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
-    """Whom a token proves, and what for; `workspaces` are the names of those it may reach, None for all."""
+    """Whom a token proves, and what for.
+
+    `workspaces` are the names of those it is good for, None for all that the workspaces file binds its agent to.
+    """
 
     agent: str
     grants: frozenset[Grant]

@@ -10,7 +10,6 @@ from cio_mcp.agents import Agent
 from cio_mcp.catalog import CATALOG
 from cio_mcp.gate import Mode
 from cio_mcp.policy import ANY, Policy
-from cio_mcp.policy.grants import Grants
 from cio_mcp.policy.options import policy_for
 from cio_mcp.settings import OPTIONS, Settings, SettingsError, load, source_of
 from cio_mcp.telemetry.log import NOTICES, formatter
@@ -63,42 +62,40 @@ def _check_that_something_is_served(settings: Settings) -> None:
             raise SettingsError(
                 f"--grant {grant}: no tool needs that; in {grant.area} the permissions are {', '.join(has)}"
             )
-    if not any(policy.permits(endpoint) for policy in _policies(settings) for endpoint in CATALOG.values()):
+    policies = [policy_of(settings), *(policies_of_agents(settings) if settings.auth else ())]
+    if not any(policy.permits(endpoint) for policy in policies for endpoint in CATALOG.values()):
         raise SettingsError(
             "--areas, --read-only, --grant and the grants file together leave no tool to serve: widen one of them"
         )
 
 
-def _policies(settings: Settings) -> list[Policy]:
-    """Return what may be served to anybody: with --auth, to each agent that the grants file names."""
-    others = settings.grants.agents if settings.auth and settings.grants else ()
-    return [policy_of(settings), *(policy_of_agent(settings, Agent(name=name)) for name in others)]
+def policies_of_agents(settings: Settings) -> list[Policy]:
+    """Return what agents may do that prove who they are: each that the grants file names, or anybody without one."""
+    names = settings.grants.agents if settings.grants else ("anybody",)
+    return [policy_of_agent(settings, Agent(name=name)) for name in names]
 
 
 def policy_of(settings: Settings) -> Policy:
     """Return what the settings permit; raises SettingsError if they do not fit each other."""
-    try:
-        return _policy(settings, settings.agent)
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
-
-
-def _policy(settings: Settings, name: str, agent: Agent | None = None) -> Policy:
-    return policy_for(
-        areas=settings.areas,
-        read_only=settings.read_only,
-        grants=settings.grant,
-        file=settings.grants,
-        agent=name,
-        profile=settings.profile,
-        test_recipients=settings.test_recipients,
-        token=agent.grants if agent else None,
-    )
+    return policy_of_agent(settings, Agent(name=settings.agent, is_proven=False))
 
 
 def policy_of_agent(settings: Settings, agent: Agent) -> Policy:
-    """Return what an agent may do that proved who it is; one that the grants file does not name may do nothing."""
+    """Return what an agent may do; raises SettingsError if the settings do not fit each other.
+
+    One that proved who it is, and that the grants file does not name, may do nothing.
+    """
     try:
-        return _policy(settings, agent.name, agent)
+        return policy_for(
+            areas=settings.areas,
+            read_only=settings.read_only,
+            grants=settings.grant,
+            file=settings.grants,
+            agent=settings.agent,
+            profile=settings.profile,
+            test_recipients=settings.test_recipients,
+            token=agent.grants,
+            proven=agent.listed_as if agent.is_proven else None,
+        )
     except ValueError as error:
-        return Policy(agent=Grants(origin=f"the grants file (it {error})"))
+        raise SettingsError(str(error)) from None

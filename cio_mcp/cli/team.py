@@ -51,7 +51,7 @@ class Team:
         """The agent that this process itself was started for; one that no file binds may reach every workspace."""
         bound = self.settings.workspaces.bound if self.settings.workspaces else {}
         name = self.settings.agent
-        return Agent(name=name, workspaces=bound.get(name, frozenset(self.pipelines)))
+        return Agent(name=name, is_proven=False, workspaces=bound.get(name, frozenset(self.pipelines)))
 
     @property
     def face(self) -> Face:

@@ -39,7 +39,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         action="append",
         help="create: what its holder may do, within what the server allows; *:* for all of that",
     )
-    command.add_argument("--workspace", metavar="NAME,...", action="append", help="create: only these (default: all)")
+    command.add_argument(
+        "--workspace",
+        metavar="NAME,...",
+        action="append",
+        help="create: only these of the workspaces that the workspaces file binds it to (default: all of those); an "
+        "agent that the file does not name reaches these",
+    )
     command.add_argument("--expires", metavar="90d", help="create: its end, in h, d or w from now (default: never)")
     command.add_argument(
         "--operator",
@@ -171,10 +177,18 @@ def _explanation(kept: KeptToken) -> str:
     return (
         f"That is {_named(kept)}, shown this once: put it where the agent's client keeps its secrets.\n"
         f"  may         {', '.join(_terms(_permitted(permit)))}, within what the server allows\n"
+        f"  reaches     {_reach(permit)}\n"
         f"  expires     {_NEVER if kept.expires_at is None else when(kept.expires_at)}\n"
         f"  sent as     Authorization: Bearer TOKEN\n"
         f"  to end it   cio-mcp token revoke {public_name(kept.proof.id)}\n"
     )
+
+
+def _reach(permit: Permit) -> str:
+    if permit.workspaces is None:
+        own = "; an operator's own tools reach all" if permit.is_operator else ""
+        return f"the workspaces that the server's workspaces file binds it to, or the only one{own}"
+    return f"{','.join(sorted(permit.workspaces))}, or those of them that the server's workspaces file binds it to"
 
 
 def _named(kept: KeptToken) -> str:

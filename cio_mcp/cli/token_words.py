@@ -9,6 +9,7 @@ from cio_mcp.agents.token_store import Permit
 from cio_mcp.agents.tokens import PREFIX
 from cio_mcp.catalog import CATALOG
 from cio_mcp.policy import ANY, Grant
+from cio_mcp.policy.grants_file import DEFAULT_AGENT
 from cio_mcp.policy.options import LONGEST_NAME, agent_name
 from cio_mcp.settings import SettingsError
 
@@ -49,6 +50,10 @@ def _agent(text: str) -> str:
         raise SettingsError("NAME must not be empty, nor begin or end with a space")
     if name.startswith(PREFIX):
         raise SettingsError(f"NAME must not begin with {PREFIX}, as tokens and their ids do: name the agent")
+    if name == DEFAULT_AGENT:
+        raise SettingsError(
+            f"NAME must not be {DEFAULT_AGENT}, which means whoever is asked for no proof: name the agent otherwise"
+        )
     if name.endswith(")"):  # as `Agent.principal` writes those of an issuer
         raise SettingsError("NAME must not end with a bracket: so do the names of agents that an issuer vouches for")
     return name

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from mcp import types
@@ -15,9 +16,11 @@ from cio_mcp.faces.face import Face, native_tool, tools_of
 from cio_mcp.native import Answered, NativeTool
 from cio_mcp.pipeline import Pipeline
 from cio_mcp.policy import Policy
+from cio_mcp.policy.grants import Grants
 
 FACES = 1_000
 """Agents whose faces are kept; another costs about a millisecond again."""
+BOUND_TO_NONE = Policy(agent=Grants(origin="the workspaces file, which binds this agent to none"))
 
 
 class ListWorkspacesHere(Params):
@@ -54,8 +57,8 @@ def _workspaces_listed(pipelines: Mapping[str, Pipeline]) -> Answered:
 class Reception:
     """Shows every agent its own face.
 
-    `pipelines` are all workspaces of this server by name, in the operator's order; `bound` are the workspaces of
-    agents whose token does not name any; `policy` returns what an agent may do with them.
+    `pipelines` are all workspaces of this server by name, in the operator's order; `bound` are the names of those that
+    the operator binds agents to; `policy` returns what an agent may do with them.
     """
 
     def __init__(
@@ -82,19 +85,20 @@ class Reception:
         return self._faces[agent]
 
     def _new_face(self, agent: Agent) -> Face:
-        policy = self._policy(agent)
-        mine = {
-            name: pipeline.serving(policy, agent.principal, oversees=agent.is_operator)
-            for name, pipeline in self._pipelines.items()
-            if name in self._reach(agent)
-        }
-        front = next(iter(self._pipelines.values())).serving(policy, agent.principal, oversees=agent.is_operator)
-        return face_of(mine, front)
+        reach, policy = self._reach(agent), self._policy(agent)
+        if reach is None and agent.is_operator:  # what agents did is theirs to see everywhere, and nothing else
+            reach, policy = frozenset(self._pipelines), BOUND_TO_NONE
+        serving = partial(Pipeline.serving, policy=policy, principal=agent.principal, oversees=agent.is_operator)
+        mine = {name: serving(pipeline) for name, pipeline in self._pipelines.items() if name in (reach or ())}
+        return face_of(mine, serving(next(iter(self._pipelines.values()))))
 
-    def _reach(self, agent: Agent) -> frozenset[str]:
-        """Return the names of the workspaces that an agent may reach: those it is bound to, or the only one."""
-        if agent.workspaces is not None:
-            return agent.workspaces
-        if agent.name in self._bound:
-            return self._bound[agent.name]
-        return frozenset(self._pipelines) if len(self._pipelines) == 1 else frozenset()
+    def _reach(self, agent: Agent) -> frozenset[str] | None:
+        """Return the names of the workspaces that an agent may reach, None if nobody said which of several.
+
+        What its token names narrows what the operator binds it to, and says it alone for one that is not bound.
+        """
+        bound = next((self._bound[name] for name in agent.listed_as if name in self._bound), None)
+        if bound is None:
+            only = frozenset(self._pipelines) if len(self._pipelines) == 1 else None
+            return only if agent.workspaces is None else agent.workspaces
+        return bound if agent.workspaces is None else bound & agent.workspaces

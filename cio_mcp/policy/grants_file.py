@@ -19,7 +19,7 @@ per_hour = 50
 What widens adds up; what narrows holds for both: denied words, the smaller budget, all quiet hours, `count`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -31,6 +31,7 @@ from cio_mcp.toml_file import read_toml
 from cio_mcp.toml_table import Table
 
 DEFAULT_AGENT = "local"
+"""Whom a process serves that was started without --agent; nobody proves to be it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +43,33 @@ class GrantsFile:
     agents: Mapping[str, Section]
 
     def of(self, agent: str, profile: str | None = None) -> Grants:
-        """Return the grants of an agent, beginning at `profile` if the file names none; raises ValueError.
+        """Return the grants of whom a process is started for, beginning at `profile` if the file names none.
 
-        An agent that the file does not name is refused: a slip of the pen must not get what holds for every agent.
+        Raises ValueError. One that the file does not name is refused: a slip of the pen must not get what holds for
+        every agent.
         """
         if agent not in self.agents and agent != DEFAULT_AGENT:
             raise ValueError(f"--agent names one that {self.path} does not{_nearest(agent, list(self.agents))}")
+        return self._of(agent, profile, origin=self.path)
+
+    def of_proven(self, names: Sequence[str], profile: str | None = None) -> Grants:
+        """Return the grants of an agent that proved who it is, under the first of its names that the file has.
+
+        One that the file does not name may do nothing. An agent is told where its grants come from; where the file
+        lies, and whom else it names, is not for it to know. Raises ValueError if `profile` does not fit.
+        """
+        for name in names:
+            if name in self.agents:
+                return self._of(name, profile, origin="the grants file")
+        return Grants(origin="the grants file, which does not name this agent")
+
+    def _of(self, agent: str, profile: str | None, *, origin: str) -> Grants:
         own = self.agents.get(agent, Section())
         named = own.profile or self.everyone.profile
         if named and profile:
             raise ValueError(f"--profile stands beside the profile that {self.path} names: leave one of them out")
         start = profile_grants(named or profile)
-        return _put_together(start, self.everyone, own, origin=f"{self.path}, agent {agent}")
+        return _put_together(start, self.everyone, own, origin=f"{origin}, agent {agent}")
 
 
 def profile_grants(name: str | None) -> Grants:

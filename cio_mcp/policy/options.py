@@ -1,5 +1,7 @@
 """How the flags of grants are read, and the policy that all flags come to; every ValueError names the remedy."""
 
+from collections.abc import Sequence
+
 from cio_mcp.policy.addresses import Recipients, recipient_list
 from cio_mcp.policy.decision import Policy
 from cio_mcp.policy.grants import Grants
@@ -43,11 +45,15 @@ def policy_for(
     profile: str | None,
     test_recipients: Recipients | None,
     token: frozenset[Grant] | None = None,
+    proven: Sequence[str] | None = None,
 ) -> Policy:
-    """Return what all flags together permit; raises ValueError, with the flag's name, if they do not fit."""
+    """Return what all flags together permit; raises ValueError, with the flag's name, if they do not fit.
+
+    `agent` is whom the process was started for; `proven` are the names of one that proved who it is, in its place.
+    """
     granted: Grants | None = None
     if file is not None:
-        granted = file.of(agent, profile)
+        granted = file.of(agent, profile) if proven is None else file.of_proven(proven, profile)
     elif profile is not None:
         granted = profile_grants(profile)
     return Policy(

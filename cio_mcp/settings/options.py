@@ -196,7 +196,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         env="CIO_MCP_OAUTH_WORKSPACE_CLAIM", parse=agent_name,
-        help="The claim that names an agent's workspaces; a token without it then reaches none",
+        help="The claim that names an agent's workspaces, of those that it is bound to; a token without it then "
+        "reaches none",
     ),
     Option(
         env="CIO_MCP_CONSOLE", parse=values.listening,

@@ -16,7 +16,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cio_mcp.policy.options import agent_name
 from cio_mcp.toml_file import read_toml
 from cio_mcp.toml_table import Table, nearest
 from cio_mcp.workspaces.references import Reference
@@ -92,5 +91,12 @@ def _bound(agents: Table, entries: tuple[Entry, ...]) -> Mapping[str, frozenset[
         names = table.texts("workspaces", workspace)
         if not names:
             raise agents.wrong(name, "must name at least one workspace")
-        bound[agents.read(name, name, agent_name)] = frozenset(names)
+        bound[agents.read(name, name, _agent)] = frozenset(names)
     return bound
+
+
+def _agent(text: str) -> str:
+    """Read the name of an agent; with the client through which it acts, an issuer's may be long."""
+    if not text.isprintable():
+        raise ValueError("must be one line")
+    return text

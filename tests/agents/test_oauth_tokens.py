@@ -249,23 +249,32 @@ async def test_scopes_that_are_words_of_grants_become_grants(
     assert set(map(str, agent.grants)) == grants
 
 
-NAMES: dict[str, tuple[dict[str, Any], str]] = {
-    "a client for itself": ({"sub": "bot", "client_id": "bot"}, "bot"),
-    "a client for a user": ({"sub": "ada", "client_id": "bot"}, "ada via bot"),
-    "a user who is named like that": ({"sub": "ada via bot"}, "ada%20via%20bot"),
-    "an older name of the claim": ({"sub": "ada", "azp": "bot"}, "ada via bot"),
-    "a subject with a line of its own": ({"sub": "ada\nroot"}, "ada%0Aroot"),
-    "a client by URL": ({"sub": "ada", "client_id": "https://app.example.com/c"}, "ada via https://app.example.com/c"),
+NAMES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "a client for itself": ({"sub": "bot", "client_id": "bot"}, ("bot",)),
+    "a client for a user": ({"sub": "ada", "client_id": "bot"}, ("ada via bot", "ada")),
+    "a user who is named like that": ({"sub": "ada via bot"}, ("ada%20via%20bot",)),
+    "one who acts through a client": (
+        {"sub": "ada via bot", "client_id": "bot"},
+        ("ada%20via%20bot via bot", "ada%20via%20bot"),
+    ),
+    "one who writes the blanks so": ({"sub": "ada%20via%20bot"}, ("ada%2520via%2520bot",)),
+    "an older name of the claim": ({"sub": "ada", "azp": "bot"}, ("ada via bot", "ada")),
+    "a subject with a line of its own": ({"sub": "ada\nroot"}, ("ada%0Aroot",)),
+    "a client by URL": (
+        {"sub": "ada", "client_id": "https://app.example.com/c"},
+        ("ada via https://app.example.com/c", "ada"),
+    ),
+    "a user who is called as whom nobody asks": ({"sub": "local", "client_id": "bot"}, ("local via bot",)),
 }
 
 
-@pytest.mark.parametrize(("claims", "name"), NAMES.values(), ids=NAMES)
-async def test_two_clients_of_one_user_are_two_agents(
-    claims: dict[str, Any], name: str, issuer: PlainIssuer, authenticator: JwtAuthenticator
+@pytest.mark.parametrize(("claims", "names"), NAMES.values(), ids=NAMES)
+async def test_two_clients_of_one_user_are_two_agents_and_files_may_mean_both(
+    claims: dict[str, Any], names: tuple[str, ...], issuer: PlainIssuer, authenticator: JwtAuthenticator
 ) -> None:
     agent = await authenticator.agent(KEY.sign(claims_of(issuer.url, **claims)))
     assert agent is not None
-    assert agent.name == name
+    assert (agent.name, agent.listed_as) == (names[0], names)
 
 
 @pytest.mark.parametrize(

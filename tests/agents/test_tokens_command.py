@@ -77,6 +77,7 @@ def test_create_prints_the_token_alone_to_stdout_and_what_it_is_to_stderr(token:
     assert text not in made.err
     assert made.err.startswith(f"That is {public_name(id_in(text))} of support-bot, shown this once")
     assert "customers:read,messaging:send,segments:*, in eu,us, within what the server allows" in made.err
+    assert "reaches     eu,us, or those of them that the server's workspaces file binds it to" in made.err
     found = proven(ledger, text)
     assert found
     assert found.grants == frozenset({Grant("customers", "read"), Grant("segments", "*"), Grant("messaging", "send")})
@@ -91,6 +92,9 @@ def test_a_token_for_everything_that_never_ends_and_one_of_an_operator(here: Tok
     assert found == Agent(name="agent", grants=frozenset({Grant("*", "*")}))
     watching = here("create", "on-call", "--operator")
     assert "may         no grants, operator, within" in watching.err
+    bound = "reaches     the workspaces that the server's workspaces file binds it to, or the only one"
+    assert f"{bound}\n" in everything.err
+    assert f"{bound}; an operator's own tools reach all\n" in watching.err
     assert proven(ledger, watching.out.strip()) == Agent(name="on-call", grants=frozenset(), is_operator=True)
 
 
@@ -249,6 +253,7 @@ USAGE = {
     "not text": (("create", "a\udcff", *SOME_GRANT), "NAME must be one line"),
     "long": (("create", "a" * 81, *SOME_GRANT), "NAME must be one line of at most 80 characters"),
     "an id": (("create", "ciomcp_support", *SOME_GRANT), "NAME must not begin with ciomcp_"),
+    "whom nobody asks": (("create", "local", *SOME_GRANT), "NAME must not be local, which means"),
     "of an issuer": (("create", "a (https://id.example.com)", *SOME_GRANT), "NAME must not end with a bracket"),
     "no workspace": ((*CREATE, "--workspace", ","), "--workspace names nothing"),
     "odd workspace": ((*CREATE, "--workspace", "a,b\x1b"), "--workspace takes names, each on one line"),

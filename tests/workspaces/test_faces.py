@@ -170,12 +170,16 @@ async def test_nothing_beside_the_tools_reads_for_an_agent_that_reaches_no_works
     assert records_in(ledger) == []
 
 
-async def test_what_a_token_names_goes_before_what_the_file_binds(tmp_path: Path, ledger: Path) -> None:
+async def test_what_a_token_names_narrows_what_the_file_binds_and_never_widens_it(tmp_path: Path, ledger: Path) -> None:
     async with served(tmp_path, ledger) as found:
-        agent = Agent(name="single", workspaces=frozenset({"one"}))
-        await called(found, agent, "create_segment", name="By token")
-        one, _ = await called(found, found.own_agent, "list_segments", workspace="one")
-    assert "By token" in {segment["name"] for segment in one["segments"]}
+        wider = Agent(name="local", is_proven=False, workspaces=frozenset({"two", "three"}))
+        answer, meta = await called(found, wider, "list_segments")
+        elsewhere = await names(found, Agent(name="single", workspaces=frozenset({"one"})))
+        unbound, _ = await called(found, Agent(name="unbound", workspaces=frozenset({"three"})), "list_segments")
+    assert "segments" in answer
+    assert "workspace" not in meta, "one is left, so none is chosen"
+    assert elsewhere == []
+    assert "segments" in unbound
 
 
 async def test_a_token_narrows_what_is_listed_and_what_passes(tmp_path: Path, ledger: Path) -> None:
@@ -193,7 +197,7 @@ async def test_a_token_narrows_what_is_listed_and_what_passes(tmp_path: Path, le
 
 async def test_two_issuers_subjects_of_one_name_are_two(tmp_path: Path, ledger: Path) -> None:
     one, other = (
-        Agent(name="single", issuer=f"https://{host}.example", workspaces=frozenset({"one"})) for host in "ab"
+        Agent(name="somebody", issuer=f"https://{host}.example", workspaces=frozenset({"one"})) for host in "ab"
     )
     async with served(tmp_path, ledger) as found:
         _, meta = await called(found, one, "create_segment", name="Mine")
