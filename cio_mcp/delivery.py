@@ -16,7 +16,7 @@ from cio_mcp.catalog.endpoint import Access, Endpoint, Repeat
 from cio_mcp.completion import brought_to_its_end
 from cio_mcp.consent import NOBODY, Person
 from cio_mcp.credentials import Lease
-from cio_mcp.errors import Unavailable
+from cio_mcp.errors import CioError, Unavailable
 from cio_mcp.gateway import Gateway, Lost, Oversized, Place, Unsent
 from cio_mcp.observing import UNOBSERVED, Attempt, Observer, Wait
 from cio_mcp.retry import Fault, decide, fault_of, retry_after
@@ -95,6 +95,15 @@ async def _nobody(_seconds: float) -> None:
     """Tell nobody."""
 
 
+Standing = Callable[[], Awaitable[CioError | None]]
+"""Returns why nothing may be written for somebody any more, None as long as it may."""
+
+
+async def in_good_standing() -> CioError | None:
+    """Whoever is not asked for a proof cannot lose it."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who called: `name` as the client calls itself, `principal` as whom this server serves it.
@@ -108,6 +117,8 @@ class Caller:
     """An operator's: it may see what all agents did."""
     person: Person = NOBODY
     waiting: Callable[[float], Awaitable[None]] = _nobody
+    standing: Standing = in_good_standing
+    """Looked at before a write is recorded, and again before it leaves: its token may have ended while it waited."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -223,15 +234,15 @@ class Delivery:
             slots.close()
             raise
         try:
-            return Passage(slots=slots, place=place, turn=await self._turn(job, breaker, last))
+            return Passage(slots=slots, place=place, turn=await self._turn(job, course, breaker, last))
         except BaseException:
             place.leave()
             slots.close()
             raise
 
-    async def _turn(self, job: Job, breaker: Breaker, last: Undelivered | None) -> Turn:
+    async def _turn(self, job: Job, course: Course, breaker: Breaker, last: Undelivered | None) -> Turn:
         """Return the breaker's leave; what stops a call may have come while it stood in line."""
-        if job.writes and (stop := await self.stopped()):
+        if job.writes and (stop := await self.stopped() or await course.caller.standing()):
             raise stop
         now = self.effects.now()
         if turn := breaker.admit(now, safe=job.safe):

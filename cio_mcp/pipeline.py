@@ -261,6 +261,8 @@ class Pipeline:
             call.planned = True
             return passage
         self._decided(call, params)  # somebody may have thought until the quiet hours began
+        if ended := await call.caller.standing():
+            raise ended
         call.intent = replace(
             call.intent,
             fingerprint=fingerprint,

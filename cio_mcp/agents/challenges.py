@@ -1,8 +1,9 @@
 """Who calls over HTTP: the token in a request becomes an agent, or the request is answered with a challenge."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
@@ -19,16 +20,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cio_mcp.agents.agent import Agent, Authenticator
 from cio_mcp.agents.bearer import Challenge, MalformedCredentials, refusal, token_of, without_token
 from cio_mcp.agents.jwks import KeysUnavailable
+from cio_mcp.agents.standing import Standing
 from cio_mcp.agents.token_store import TokensUnavailable
 from cio_mcp.policy.words import Grant
 
 RETRY_SECONDS = 10
 """After which a client may show a token again that could not be checked."""
 _STATE = "cio_mcp.agent"
+_STANDING = "cio_mcp.standing"
 _LISTEN = "subscriptions/listen"
 
-ScopeOf = Callable[[str], Grant | None]
-"""The permission that the tool of a name needs, None if it needs none or does not exist."""
+ScopesOf = Callable[[str], Sequence[Grant]]
+"""The permissions that the tool of a name needs, all of them; none if it does not exist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +51,9 @@ class BearerGate:
     """ASGI middleware around an MCP endpoint: lets agents in, and tells others what they lack.
 
     Without a token, or with one that proves nobody, a request is answered 401. A call of a tool that the agent's
-    grants do not name is answered 403, with the scope it takes; the tool is read from the body alone, whatever the
+    grants do not name is answered 403, with the scopes it takes; the tool is read from the body alone, whatever the
     headers say. This is the challenge only: what an agent may do is decided again where the call is carried out, with
-    `agent_of`. The token itself goes no further than this.
+    `agent_of`, and whether its token is still good with `standing_of`. The token itself goes no further than these.
 
     `scopes` are what a client without a token asks for first, `metadata_url` is where OAuth clients learn more, and
     None where nobody issues tokens. `now` returns seconds since 1970: a stream ends with its token. Bodies are read
@@ -63,7 +66,7 @@ class BearerGate:
         app: ASGIApp,
         *,
         authenticator: Authenticator,
-        scope_of: ScopeOf,
+        scopes_of: ScopesOf,
         now: Callable[[], float],
         scopes: Sequence[str] = (),
         metadata_url: str | None = None,
@@ -73,7 +76,7 @@ class BearerGate:
         self._inner = AuthContextMiddleware(app)
         self._after_body = RequestBodyLimitMiddleware(self._with_body, largest_body)
         self._authenticator = authenticator
-        self._scope_of = scope_of
+        self._scopes_of = scopes_of
         self._now = now
         self._scopes = tuple(scopes)
         self._metadata_url = metadata_url
@@ -85,7 +88,8 @@ class BearerGate:
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})  # policy violation (RFC 6455, section 7.4.1)
         elif isinstance(who := await self._who(scope), Agent):
-            await self._after_body(_as_agent(scope, who), receive, send)
+            standing = Standing(authenticator=self._authenticator, token=token_of(scope) or "")
+            await self._after_body(_as_agent(scope, who, standing), receive, send)
         else:
             await who(scope, receive, send)
 
@@ -115,17 +119,17 @@ class BearerGate:
                 response = refusal(400, "An object in the body has two members of one name", headers={})
                 await response(scope, receive, send)
                 return
-            if lacking := self._lacking(agent, called.tool):
-                await self._insufficient(lacking, called).response()(scope, receive, send)
+            if needed := self._unmet(agent, called.tool):
+                await self._insufficient(needed, called).response()(scope, receive, send)
                 return
             receive = _again(message, receive)
             opens_stream = called.method == _LISTEN
-        if opens_stream and agent.expires_at is not None:
-            await self._stream(agent.expires_at, scope, receive, send)
+        if opens_stream:
+            await self._stream(agent, scope, receive, send)
         else:
             await self._inner(scope, receive, send)
 
-    async def _stream(self, expires_at: float, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _stream(self, agent: Agent, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what lasts as long as its client likes, but no longer than its token."""
         begun = False
 
@@ -134,29 +138,31 @@ class BearerGate:
             begun = True
             await send(message)
 
-        with anyio.move_on_after(max(0.0, expires_at - self._now())) as valid:
-            await self._inner(scope, receive, watched)
+        left = None if agent.expires_at is None else max(0.0, agent.expires_at - self._now())
+        with anyio.move_on_after(left) as valid:
+            await _as_long_as(valid, agent, scope["state"][_STANDING], partial(self._inner, scope, receive, watched))
         if valid.cancelled_caught and begun:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         elif valid.cancelled_caught:
             await self._invalid_token().response()(scope, receive, send)
 
-    def _lacking(self, agent: Agent, tool: str | None) -> Grant | None:
-        needed = self._scope_of(tool) if tool is not None else None
-        if needed is None or agent.grants is None:
-            return None
-        return None if any(grant.names(needed.area, (needed.permission,)) for grant in agent.grants) else needed
+    def _unmet(self, agent: Agent, tool: str | None) -> Sequence[Grant]:
+        """Return what a tool needs, all of it, if its agent does not have all of it."""
+        needed = self._scopes_of(tool) if tool is not None else ()
+        if agent.grants is None or all(_has(agent.grants, each) for each in needed):
+            return ()
+        return needed
 
     def _invalid_token(self) -> Challenge:
         message = "The token is unknown, expired, or not made out for this server"
         return self._challenge(401, message, error="invalid_token", scopes=self._scopes)
 
-    def _insufficient(self, lacking: Grant, called: _Called) -> Challenge:
+    def _insufficient(self, needed: Sequence[Grant], called: _Called) -> Challenge:
         return self._challenge(
             403,
-            f"This token does not permit {called.tool}: it takes {lacking}",
+            f"This token does not permit {called.tool}: it takes {' and '.join(map(str, needed))}",
             error="insufficient_scope",
-            scopes=(str(lacking),),
+            scopes=tuple(map(str, needed)),
             request_id=called.request_id,
         )
 
@@ -179,15 +185,48 @@ class BearerGate:
         )
 
 
+async def _as_long_as(
+    valid: anyio.CancelScope, agent: Agent, standing: Standing, serve: Callable[[], Awaitable[None]]
+) -> None:
+    """Serve a stream, and end it when its token is revoked, which no issuer tells of those that it gave."""
+    if agent.issuer:
+        await serve()
+        return
+
+    async def watch() -> None:
+        await standing.lost()
+        valid.cancel()
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch)
+            await serve()
+            tasks.cancel_scope.cancel()
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None  # of what was served, which is answered by its type
+
+
+def _has(grants: Collection[Grant], needed: Grant) -> bool:
+    return any(grant.names(needed.area, (needed.permission,)) for grant in grants)
+
+
 def agent_of(ctx: ServerRequestContext[Any]) -> Agent | None:
     """Return the agent that a `BearerGate` has let in with this very message; None where there is no gate."""
-    if not isinstance(ctx.request, Request):
-        return None
-    found = ctx.request.scope.get("state", {}).get(_STATE)
+    found = _noted(ctx, _STATE)
     return found if isinstance(found, Agent) else None
 
 
-def _as_agent(scope: Scope, agent: Agent) -> Scope:
+def standing_of(ctx: ServerRequestContext[Any]) -> Standing | None:
+    """Return what tells whether that agent is still known; None where there is no gate."""
+    found = _noted(ctx, _STANDING)
+    return found if isinstance(found, Standing) else None
+
+
+def _noted(ctx: ServerRequestContext[Any], name: str) -> object:
+    return ctx.request.scope.get("state", {}).get(name) if isinstance(ctx.request, Request) else None
+
+
+def _as_agent(scope: Scope, agent: Agent, standing: Standing) -> Scope:
     """Return a request's scope with its agent in the place of its token, for us and for the SDK.
 
     The SDK binds a session, and what a client hands back as `requestState`, to client, issuer and subject of the user.
@@ -201,7 +240,8 @@ def _as_agent(scope: Scope, agent: Agent) -> Scope:
             claims={"iss": agent.issuer},
         )
     )
-    return {**without_token(scope), "user": user, "state": {**scope.get("state", {}), _STATE: agent}}
+    noted = {**scope.get("state", {}), _STATE: agent, _STANDING: standing}
+    return {**without_token(scope), "user": user, "state": noted}
 
 
 def _again(message: Message, receive: Receive) -> Receive:

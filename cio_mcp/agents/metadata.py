@@ -47,11 +47,11 @@ class ProtectedResource:
         return f"{parts.scheme}://{parts.netloc}{WELL_KNOWN}{parts.path}"
 
     def document(self) -> dict[str, Any]:
-        """Return the metadata (RFC 9728, section 2)."""
+        """Return the metadata (RFC 9728, section 2), without an empty list of scopes (section 3.2)."""
         return {
             "resource": self.url,
             "authorization_servers": list(self.issuers),
-            "scopes_supported": list(self.scopes),
+            **({"scopes_supported": list(self.scopes)} if self.scopes else {}),
             "bearer_methods_supported": ["header"],
             "resource_name": self.name,
         }

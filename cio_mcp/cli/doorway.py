@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,12 +12,15 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from cio_mcp.agents import Agent, AnyOf, Authenticator
-from cio_mcp.agents.challenges import BearerGate, agent_of
+from cio_mcp.agents.challenges import BearerGate, agent_of, standing_of
 from cio_mcp.agents.jwks import IssuerKeys
 from cio_mcp.agents.metadata import ProtectedResource
 from cio_mcp.agents.oauth import JwtAuthenticator
 from cio_mcp.agents.urls import on_loopback
 from cio_mcp.catalog import CATALOG
+from cio_mcp.catalog.endpoint import Access, Endpoint
+from cio_mcp.cli.checked import policies_of_agents
+from cio_mcp.cli.own import OWN, reads_of
 from cio_mcp.cli.team import Team
 from cio_mcp.cli.token_place import token_authenticator
 from cio_mcp.faces import Face, Reception
@@ -38,14 +41,15 @@ class Doorway:
 
     def face(self, ctx: ServerRequestContext[Any]) -> Face:
         """Return what the agent of a request is shown, and nothing without one."""
-        return self.reception.face(agent_of(ctx) or NOBODY)
+        face, standing = self.reception.face(agent_of(ctx) or NOBODY), standing_of(ctx)
+        return replace(face, standing=standing.refusal) if standing else face
 
     def guard(self, app: ASGIApp) -> ASGIApp:
         """Wrap the endpoint."""
         return BearerGate(
             app,
             authenticator=self.authenticator,
-            scope_of=_scope_of,
+            scopes_of=scopes_of,
             now=time.time,
             scopes=self.resource.scopes if self.resource else (),
             metadata_url=self.resource.metadata_url if self.resource else None,
@@ -60,6 +64,7 @@ class Doorway:
 @asynccontextmanager
 async def doorway(settings: Settings, served: Team) -> AsyncIterator[Doorway | None]:
     """Open what knows agents by their tokens, None if nobody is asked; raises SettingsError."""
+    _check_that_it_is_meant(settings)
     if not settings.auth:
         yield None
         return
@@ -69,21 +74,41 @@ async def doorway(settings: Settings, served: Team) -> AsyncIterator[Doorway | N
         if "tokens" in settings.auth:  # first: an issuer out of reach must not lock these out
             ways.append(await stack.enter_async_context(token_authenticator(settings, served.database)))
         if "oauth" in settings.auth:
-            resource = _resource(settings, served)
+            resource = _resource(settings)
             ways.append(_oauth(settings, resource, stack))
         yield Doorway(authenticator=AnyOf(ways), resource=resource, reception=served.reception)
 
 
-def _resource(settings: Settings, served: Team) -> ProtectedResource:
+def _check_that_it_is_meant(settings: Settings) -> None:
+    """Refuse settings of which some ask callers who they are, and others leave it out; raises SettingsError."""
+    if settings.auth and settings.insecure_loopback:
+        raise SettingsError(
+            "--insecure-loopback has this server ask nobody who they are, and --auth has it ask everybody: leave one "
+            "of them out"
+        )
+    given = {
+        "--oauth-issuer": settings.oauth_issuer,
+        "--oauth-jwks-url": settings.oauth_jwks_url,
+        "--oauth-workspace-claim": settings.oauth_workspace_claim,
+        "--public-url": settings.public_url,
+    }
+    for flag, value in given.items() if "oauth" not in (settings.auth or ()) else ():
+        if value is not None:
+            asked = "--auth names other proofs only" if settings.auth else "without --auth nobody is asked for one"
+            raise SettingsError(
+                f"{flag} is about access tokens of an issuer, but {asked}: add --auth oauth (or tokens,oauth), or "
+                f"leave {flag} out"
+            )
+
+
+def _resource(settings: Settings) -> ProtectedResource:
     if settings.oauth_issuer is None or settings.public_url is None:
         raise SettingsError("--auth oauth needs --oauth-issuer, and --public-url for which its tokens are made out")
-    policy = next(iter(served.pipelines.values())).policy
-    areas = {endpoint.area for endpoint in CATALOG.values() if policy.permits(endpoint)}
     try:
         return ProtectedResource(
             url=settings.public_url,
             issuers=[settings.oauth_issuer],
-            scopes=sorted(f"{area}:read" for area in areas),
+            scopes=_scopes_to_begin_with(settings),
         )
     except ValueError as error:
         raise SettingsError(f"--public-url {error}") from None
@@ -97,7 +122,18 @@ def _oauth(settings: Settings, resource: ProtectedResource, stack: AsyncExitStac
     return JwtAuthenticator(keys=keys, resource=resource.url, workspace_claim=settings.oauth_workspace_claim)
 
 
-def _scope_of(tool: str) -> Grant | None:
-    """Return the permission that a tool needs; the server's own need none."""
-    endpoint = CATALOG.get(tool)
-    return Grant(endpoint.area, endpoint.permission) if endpoint else None
+def _scopes_to_begin_with(settings: Settings) -> list[str]:
+    """Return what lets an agent read: whatever any of them may read here, since it is not known yet who asks."""
+    policies = policies_of_agents(settings)
+    reads = [endpoint for endpoint in CATALOG.values() if endpoint.access is Access.READ]
+    return sorted({str(_scope(each)) for each in reads if any(policy.permits(each) for policy in policies)})
+
+
+def scopes_of(tool: str) -> tuple[Grant, ...]:
+    """Return the permissions that a tool needs: for one of this server's own, those that it reads with."""
+    names = reads_of(OWN[tool]) if tool in OWN else (tool,)
+    return tuple(sorted({_scope(CATALOG[name]) for name in names if name in CATALOG}))
+
+
+def _scope(endpoint: Endpoint) -> Grant:
+    return Grant(endpoint.area, endpoint.permission)

@@ -3,7 +3,7 @@
 import difflib
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mcp import types
@@ -14,6 +14,7 @@ from cio_mcp.apps import app_named, app_of, told_of
 from cio_mcp.arguments import shown
 from cio_mcp.asking import caller_of, round_trip
 from cio_mcp.catalog.endpoint import Access, Endpoint, Repeat
+from cio_mcp.delivery import Standing, in_good_standing
 from cio_mcp.errors import CioError
 from cio_mcp.faces.choice import Choice
 from cio_mcp.framing import BOUNDARY_BYTES, boundary, framed
@@ -38,6 +39,8 @@ class Face:
     """Tools that belong to no workspace."""
     listed: types.ListToolsResult
     """Always the same tools in the same order."""
+    standing: Standing = in_good_standing
+    """Of whom is shown it now."""
 
     def knows(self, name: str) -> bool:
         """Say whether a tool of this name exists, whether or not this agent may call it."""
@@ -48,6 +51,7 @@ class Face:
     ) -> types.CallToolResult | types.InputRequiredResult:
         """Answer `tools/call`; an unknown name is a protocol error, everything else a result."""
         caller = caller_of(ctx, params, principal=self.front.principal, oversees=self.front.oversees)
+        caller = replace(caller, standing=self.standing)
         if own := self.own.get(params.name):
             return self._answered(await self.front.answer(own, params.arguments, caller=caller))
         chosen = self.choice.of(params.arguments)

@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -30,6 +30,11 @@ from tests.agents.issuers import PATIENCE, RESOURCE
 NEEDS: Mapping[str, Grant] = {"look": Grant("people", "read"), "change": Grant("people", "write")}
 SCOPES = ("people:read",)
 METADATA = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+
+
+def needs(tool: str) -> tuple[Grant, ...]:
+    """Return what a tool needs, as a gate asks for it."""
+    return (NEEDS[tool],) if tool in NEEDS else ()
 
 
 class Known:
@@ -80,8 +85,7 @@ def server() -> Server[Any]:
 def guarded(authenticator: Authenticator, app: ASGIApp, **gate: Any) -> ASGIApp:
     """Return an application behind a gate, with its metadata before it."""
     resource = ProtectedResource(url=RESOURCE, issuers=["https://auth.example.com"], scopes=SCOPES)
-    scope_of: Callable[[str], Grant | None] = NEEDS.get
-    given = {"scope_of": scope_of, "now": time.time, "scopes": SCOPES, "metadata_url": resource.metadata_url, **gate}
+    given = {"scopes_of": needs, "now": time.time, "scopes": SCOPES, "metadata_url": resource.metadata_url, **gate}
     return beside(BearerGate(app, authenticator=authenticator, **given), resource)
 
 

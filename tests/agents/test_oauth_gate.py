@@ -27,7 +27,7 @@ from cio_mcp.policy.words import Grant
 from cio_mcp.server import build_server
 from cio_mcp.settings import Settings
 from cio_mcp.transports.http import serve_http
-from tests.agents.guarded import METADATA, NEEDS, SCOPES, Known, guarded, listening, server
+from tests.agents.guarded import METADATA, SCOPES, Known, guarded, listening, needs, server
 from tests.agents.issuers import RESOURCE, plain_client
 from tests.recording import Recorder
 from tests.transports.served import ENVELOPE
@@ -328,7 +328,7 @@ async def test_the_gate_stands_in_the_http_server_as_it_is_served(caplog: pytest
         return BearerGate(
             app,
             authenticator=AGENTS,
-            scope_of=NEEDS.get,
+            scopes_of=needs,
             now=time.time,
             scopes=SCOPES,
             metadata_url=resource.metadata_url,

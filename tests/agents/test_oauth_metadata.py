@@ -72,7 +72,9 @@ def test_the_resource_is_named_in_full(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["https://mcp.example.com/mcp", "http://127.0.0.1:8080/mcp", "http://[::1]:8080/mcp"])
 def test_on_this_machine_the_resource_may_be_named_over_http(url: str) -> None:
-    assert ProtectedResource(url=url, issuers=[], scopes=[]).document()["resource"] == url
+    document = ProtectedResource(url=url, issuers=[], scopes=[]).document()
+    assert document["resource"] == url
+    assert "scopes_supported" not in document, "RFC 9728, section 3.2: what is empty is left out"
 
 
 def head(*values: bytes, query: bytes = b"") -> Scope:

@@ -22,7 +22,7 @@ from cio_mcp.agents.jwks import Freshness, IssuerKeys, KeysUnavailable
 from cio_mcp.agents.metadata import ProtectedResource
 from cio_mcp.agents.oauth import JwtAuthenticator
 from cio_mcp.policy.words import Grant
-from tests.agents.guarded import NEEDS, SCOPES, beside, listening, server
+from tests.agents.guarded import SCOPES, beside, listening, needs, server
 from tests.agents.issuers import RESOURCE, SigningKey, certified_provider, claims_of, issued, plain_client, secret_of
 
 pytestmark = pytest.mark.anyio
@@ -151,7 +151,7 @@ async def deployed(issuer: str) -> AsyncIterator[str]:
     gate = BearerGate(
         inner,
         authenticator=trusting(issuer, client, url),
-        scope_of=NEEDS.get,
+        scopes_of=needs,
         now=time.time,
         scopes=SCOPES,
         metadata_url=resource.metadata_url,

@@ -15,6 +15,7 @@ from tests.team.house import ALL, Team, calling, team
 pytestmark = pytest.mark.anyio
 TENANTS, CALLS = 50, 200
 AT_ONCE = 64
+OAUTH = ("--oauth-issuer", "https://auth.example.com", "--public-url", "https://mcp.example.com/mcp")
 CANARY = re.compile("canary-of-tenant-[0-9]+")
 
 
@@ -166,6 +167,13 @@ async def test_calls_are_recorded_under_the_name_of_the_token(tmp_path: Path) ->
         (("--http", "0", "--auth", "oauth"), "--oauth-issuer"),
         (("--http", "0", "--auth", "tokens", "--ledger", "memory"), "beside the ledger"),
         (("--http", "0", "--auth", "password"), "one or more of tokens, oauth"),
+        (("--http", "0", "--auth", "tokens", "--insecure-loopback"), "leave one of them out"),
+        (
+            ("--http", "0", *OAUTH),
+            "--oauth-issuer is about access tokens of an issuer, but without --auth nobody is asked",
+        ),
+        (("--http", "0", "--auth", "tokens", *OAUTH), "add --auth oauth (or tokens,oauth)"),
+        (("--http", "0", *OAUTH[2:]), "--public-url"),
     ],
 )
 async def test_it_does_not_start_where_it_would_be_open(tmp_path: Path, flags: tuple[str, ...], said: str) -> None:
