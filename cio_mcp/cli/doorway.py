@@ -25,6 +25,7 @@ from cio_mcp.cli.team import Team
 from cio_mcp.cli.token_place import token_authenticator
 from cio_mcp.faces import Face, Reception
 from cio_mcp.gateway import new_client
+from cio_mcp.policy.grants_file import DEFAULT_AGENT
 from cio_mcp.policy.words import Grant
 from cio_mcp.settings import Settings, SettingsError
 
@@ -80,11 +81,16 @@ async def doorway(settings: Settings, served: Team) -> AsyncIterator[Doorway | N
 
 
 def _check_that_it_is_meant(settings: Settings) -> None:
-    """Refuse settings of which some ask callers who they are, and others leave it out; raises SettingsError."""
+    """Refuse settings of which some ask callers who they are, and others make nothing of it; raises SettingsError."""
     if settings.auth and settings.insecure_loopback:
         raise SettingsError(
             "--insecure-loopback has this server ask nobody who they are, and --auth has it ask everybody: leave one "
             "of them out"
+        )
+    if settings.auth and settings.grants and not set(settings.grants.agents) - {DEFAULT_AGENT}:
+        raise SettingsError(
+            f"--auth: {settings.grants.path} names no agent, and one that it does not name may do nothing: add a table "
+            "[agents.NAME] for each, which may be empty"
         )
     given = {
         "--oauth-issuer": settings.oauth_issuer,

@@ -97,6 +97,26 @@ async def test_whom_nobody_asks_is_local_still(tmp_path: Path) -> None:
     assert (stranger.code, "(did you mean ada?)" in stranger.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('profile = "safe"\n', "names no agent, and one that it does not name may do nothing"),
+        ('profile = "safe"\n[agents.local]\n', "add a table [agents.NAME] for each"),
+        ('[agents.ada]\nprofile = "safe"\n', "--profile stands beside the profile that"),
+    ],
+)
+async def test_a_file_that_serves_none_of_its_agents_is_told_at_the_start(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "grants.toml"
+    file.write_text(text, encoding="utf-8")
+    file.chmod(0o600)
+    house = Team(url="", ledger=tmp_path, tokens={}, http=None)  # type: ignore[arg-type] # only its command is used
+    flags = ("--profile", "support") if "ada" in text else ()
+    words = ("serve", "--sandbox", "--http", "0", "--auth", "tokens", "--grants", str(file), *flags)
+    ended = await house.command(*words, CIO_MCP_LEDGER=str(tmp_path / "ledger.sqlite3"))
+    assert ended.code == 2
+    assert said in ended.err
+
+
 async def test_a_stranger_is_not_told_whom_the_file_names_nor_where_it_lies(
     tmp_path: Path, issuer: PlainIssuer
 ) -> None:
