@@ -181,7 +181,8 @@ REFUSED = [
     ("CIO_MCP_WEBHOOK_URL", "https://canary:pass@example.com/", "without user and password"),
     ("CIO_MCP_WEBHOOK_MAX_AGE", "1", "between 60 and 2,592,000"),
     ("CIO_MCP_WEBHOOK_MAX_AHEAD", "-1", "between 0 and 3,600"),
-    ("CIO_MCP_EVENTS_DAYS", "canary", "between 1 and 3,660"),
+    ("CIO_MCP_EVENTS_DAYS", "canary", "between 8 and 3,660"),
+    ("CIO_MCP_EVENTS_DAYS", "7", "between 8 and 3,660: Customer.io repeats an event for seven days"),
     ("CIO_MCP_EVENTS_MEGABYTES", "canary", "between 1 and 100,000"),
     ("CIO_MCP_AUTH", "passwords", "one or more of tokens, oauth"),
     ("CIO_MCP_ALLOWED_HOSTS", "https://canary.example.com/", "names as in a URL"),
@@ -275,6 +276,21 @@ def test_what_cannot_be_used_is_named_with_its_remedy_and_never_shown(
         assert CANARY not in text
         assert f"{written!r}" not in text
         assert "\n" not in text
+
+
+def test_the_file_of_a_former_signing_key_may_be_empty_or_gone_and_must_be_readable_if_it_is_there(
+    tmp_path: Path,
+) -> None:
+    former = tmp_path / "former"
+    given = {"CUSTOMERIO_WEBHOOK_SIGNING_KEY_PREVIOUS_FILE": str(former)}
+    assert load(given).webhook_signing_key_previous is None
+    former.write_text("\n", encoding="utf-8")
+    assert load(given).webhook_signing_key_previous is None
+    former.write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match="SIGNING_KEY_PREVIOUS_FILE names a file that cannot be read"):
+        load(given)
+    with pytest.raises(SettingsError, match="SIGNING_KEY_FILE names a file that cannot be read"):
+        load({"CUSTOMERIO_WEBHOOK_SIGNING_KEY_FILE": str(tmp_path / "none")})
 
 
 UNREADABLE = {

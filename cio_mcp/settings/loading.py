@@ -25,6 +25,9 @@ APP_URLS: Mapping[Region, str] = {"us": "https://api.customer.io", "eu": "https:
 
 
 SIGNING_KEYS = ("webhook_signing_key", "webhook_signing_key_previous")
+ABSENT_IF_EMPTY = frozenset({"webhook_signing_key_previous"})
+"""Where the file that holds it is empty or gone, there is none: a key that is not good any more is taken away there.
+So it is at the start too, that a server which ran on without it can be started again."""
 CREDENTIALS = (
     "site_id",
     "track_api_key",
@@ -159,8 +162,10 @@ def files_reread(settings: Settings) -> Settings:
     held: dict[str, Any] = {}
     for option in OPTIONS:
         if path := settings.credential_files.get(option.name):
-            held[option.name] = _parse(option, option.env, _read(_file_of(option), path) or "")
-            if held[option.name] is None:  # a file that is just being written is empty for a moment
+            held[option.name] = _parse(option, option.env, _read(option, path) or "")
+            if (
+                held[option.name] is None and option.name not in ABSENT_IF_EMPTY
+            ):  # a file that is just being written is empty for a moment
                 raise SettingsError(f"{_file_of(option)} names a file that is empty")
     return replace(settings, **held)
 
@@ -245,7 +250,7 @@ def _from_environment(option: Option, environ: Mapping[str, str]) -> str | None:
     path = _set(environ.get(_file_of(option)))
     if value and path:
         raise SettingsError(f"{option.env} and {_file_of(option)} are both set: unset one of them")
-    return _read(_file_of(option), path) if path else value
+    return _read(option, path) if path else value
 
 
 def _file_of(option: Option) -> str:
@@ -259,23 +264,27 @@ def _set(value: str | None) -> str | None:
     return None if not value or value.startswith("${") else value
 
 
-def _read(name: str, path: str) -> str | None:
+def _read(option: Option, path: str) -> str | None:
     """Read a value from a file, tolerating a byte order mark and a line end of any kind."""
     try:
         return _set(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, FileNotFoundError) and option.name in ABSENT_IF_EMPTY:
+            return None
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-        raise SettingsError(f"{name} names a file that cannot be read: {reason}") from None
+        raise SettingsError(f"{_file_of(option)} names a file that cannot be read: {reason}") from None
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add a flag for every setting that may be given on the command line."""
+def add_flags(parser: argparse.ArgumentParser, shown: Collection[str] | None = None) -> None:
+    """Add a flag for every setting that may be given on the command line; help tells of those in `shown`, or of all."""
     group = parser.add_argument_group("settings", "each also as the environment variable in brackets")
     for option in OPTIONS:
         if option.flag is None:
             continue
         default = f" (default: {option.default})" if option.default and not option.is_switch else ""
         text = f"{option.help}{default} [{option.env}]".replace("%", "%%")
+        if shown is not None and option.name not in shown:
+            text = argparse.SUPPRESS
         if option.is_switch:
             group.add_argument(option.flag, dest=option.name, action="store_const", const="true", help=text)
         else:

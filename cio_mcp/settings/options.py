@@ -56,7 +56,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         env="CUSTOMERIO_WEBHOOK_SIGNING_KEY_PREVIOUS", parse=values.secret_text,
-        help="The key before it, good as well while keys are changed",
+        help="The key before it, good as well while keys are changed; its file may be empty or gone",
     ),
     Option(
         env="CIO_MCP_SANDBOX", parse=values.switch, default="false", is_switch=True,
@@ -144,7 +144,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         env="CIO_MCP_WEBHOOK_URL", parse=values.public_url,
-        help="The address at which Customer.io reaches /webhooks/customerio, for get_webhook_setup to tell",
+        help="The address at which Customer.io reaches /webhooks/customerio, for get_webhook_setup to tell; with "
+        "several workspaces, /NAME is added",
     ),
     Option(
         env="CIO_MCP_WEBHOOK_MAX_AGE", parse=values.past, default="608400",
@@ -154,7 +155,10 @@ OPTIONS: tuple[Option, ...] = (
         env="CIO_MCP_WEBHOOK_MAX_AHEAD", parse=values.ahead, default="300",
         help="Seconds by which its clock may be ahead of ours",
     ),
-    Option(env="CIO_MCP_EVENTS_DAYS", parse=values.days, default="90", help="Days for which events are kept"),
+    Option(
+        env="CIO_MCP_EVENTS_DAYS", parse=values.event_days, default="90",
+        help="Days for which events are kept, 8 or more: Customer.io repeats one for seven",
+    ),
     Option(
         env="CIO_MCP_EVENTS_MEGABYTES", parse=values.megabytes, default="500",
         help="Megabytes that they may grow to before the oldest are dropped",

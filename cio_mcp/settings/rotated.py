@@ -5,7 +5,7 @@ that are read anew may only be others of the same workspace.
 """
 
 from cio_mcp.login.kept import Login
-from cio_mcp.settings.loading import CREDENTIALS, Settings
+from cio_mcp.settings.loading import ABSENT_IF_EMPTY, CREDENTIALS, Settings
 
 
 def difference(before: Settings, after: Settings) -> str:
@@ -30,7 +30,8 @@ def _moved(before: Login, after: Login) -> str:
 
 
 def _names(held: Settings) -> set[str]:
-    return {name for name in CREDENTIALS if getattr(held, name) is not None}
+    """Return which kinds of keys there are; a former one of the same kind comes and goes."""
+    return {name for name in CREDENTIALS if name not in ABSENT_IF_EMPTY and getattr(held, name) is not None}
 
 
 def _site(held: Settings) -> str | None:

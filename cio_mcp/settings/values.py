@@ -23,8 +23,12 @@ LOG_FORMATS = ("text", "json")
 PROOFS = ("tokens", "oauth")
 """Tokens of this server's own, access tokens of an issuer."""
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_MOST_DAYS = 3_660
 CONSOLE_KEY_CHARACTERS = 32
 """So many that nobody guesses it, however often they may try."""
+LEAST_EVENT_DAYS = 8
+"""Customer.io repeats a call for seven days (reporting webhooks reference, "Timeouts and failures"), and whoever forgot
+its event would take the repeat for something new."""
 MEMORY = "memory"
 """The ledger that lasts as long as the process."""
 
@@ -316,7 +320,15 @@ def ahead(value: str) -> float:
 
 def days(value: str) -> float:
     """Read how long records are kept."""
-    return _number(value, least=1, most=3_660, unit="days")
+    return _number(value, least=1, most=_MOST_DAYS, unit="days")
+
+
+def event_days(value: str) -> float:
+    """Read how long events are kept: an event whose repeat may still come is not forgotten before."""
+    try:
+        return _number(value, least=LEAST_EVENT_DAYS, most=_MOST_DAYS, unit="days")
+    except ValueError as error:
+        raise ValueError(f"{error}: Customer.io repeats an event for seven days, and is not to count twice") from None
 
 
 def megabytes(value: str) -> float:

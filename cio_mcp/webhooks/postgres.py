@@ -11,7 +11,6 @@ from cio_mcp.webhooks.events import restored
 from cio_mcp.webhooks.store import (
     ASIDE_BYTES,
     ASIDE_KEPT,
-    LEAST_DAYS,
     Arrival,
     Aside,
     EventsUnavailable,
@@ -216,7 +215,7 @@ class PostgresEvents:
         """Remove a step of what is due by the database's clock; age is counted from arrival."""
         (now,) = session.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone() or (0.0,)
         too_large = self._counts(session).get(_BYTES, 0) > self._keep.megabytes * 1e6
-        bound = float("inf") if too_large else now - max(self._keep.days, LEAST_DAYS) * _DAY
+        bound = float("inf") if too_large else now - self._keep.days * _DAY
         gone = session.execute(_OLDEST, (self._workspace, bound, self._workspace, STEP)).fetchall()
         if gone:
             self._count({_BYTES: -sum(size + _ROW_BYTES for (size,) in gone)}, session)

@@ -23,7 +23,6 @@ from cio_mcp.webhooks.events import restored
 from cio_mcp.webhooks.store import (
     ASIDE_BYTES,
     ASIDE_KEPT,
-    LEAST_DAYS,
     Aside,
     EventsUnavailable,
     Filter,
@@ -288,7 +287,7 @@ class SqliteEvents:
         (free,) = connection.execute("PRAGMA freelist_count").fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
         too_large = (pages - free) * size > self._keep.megabytes * 1e6
-        too_old = self._now() - max(self._keep.days, LEAST_DAYS) * _DAY
+        too_old = self._now() - self._keep.days * _DAY
         bound = float("inf") if too_large else too_old
         gone: int = _written(connection, lambda: connection.execute(_OLDEST, (STEP, bound)).rowcount)
         if gone:

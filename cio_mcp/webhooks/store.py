@@ -12,8 +12,6 @@ ASIDE_BYTES = 65_536
 """Of a body that could not be read: enough to see what it is."""
 ASIDE_KEPT = 1_000
 """Bodies that could not be read; the oldest make room for new ones."""
-LEAST_DAYS = 8.0
-"""Customer.io repeats a call for seven days, and whoever forgot it would take the repeat for something new."""
 _POSITION = re.compile(r"([0-9]{1,12})-([0-9]{1,18})")
 
 
@@ -148,7 +146,8 @@ class EventStore(Protocol):
 class Retention:
     """Events that arrived more than `days` ago go, and the oldest while there are more than `megabytes` (10^6 bytes).
 
-    Size goes before age: a store that cannot hold eight days of events takes a late repeat for something new.
+    Customer.io repeats a call for seven days (reporting webhooks reference, "Timeouts and failures"): a store that does
+    not hold eight days of events, for want of days or of size, takes a late repeat for something new.
     """
 
     days: float = 90.0

@@ -27,6 +27,10 @@ class Unreadable(Exception):
         self.remedy = remedy
 
 
+class NothingThere(Unreadable):
+    """There is no credential where it should lie; it is not that it could not be read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """Where a credential lies."""
@@ -47,10 +51,13 @@ class Reference:
         return cls(place=Place(kind), name=name.strip())
 
     def read(self, environ: Mapping[str, str]) -> str:
-        """Return the credential; raises Unreadable. A keyring may take its time, and may ask its user."""
+        """Return the credential; raises Unreadable, NothingThere if there is none.
+
+        A keyring may take its time, and may ask its user.
+        """
         found = self._found(environ).strip()
         if not found:
-            raise Unreadable(f"{self} holds nothing", remedy=self._remedy())
+            raise NothingThere(f"{self} holds nothing", remedy=self._remedy())
         return found
 
     def _remedy(self) -> str:
@@ -82,8 +89,9 @@ def _in_file(name: str) -> str:
         return Path(name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        kind = NothingThere if isinstance(error, FileNotFoundError) else Unreadable
         text = f"file:{name} cannot be read: {reason}"
-        raise Unreadable(text, remedy="let whoever starts this read it, or name another place") from None
+        raise kind(text, remedy="let whoever starts this read it, or name another place") from None
 
 
 def _in_keyring(service: str, user: str) -> str:

@@ -157,15 +157,6 @@ async def test_what_is_too_old_goes_by_its_arrival(open_store: Open) -> None:
     assert await times(store) == [0]
 
 
-async def test_no_event_is_forgotten_while_it_may_be_repeated(open_store: Open) -> None:
-    store = open_store(keep=Retention(days=1))
-    await store.put(
-        [arrival(0, received_at=time.time() - 7.9 * _DAY), arrival(1, received_at=time.time() - 8.1 * _DAY)]
-    )
-    await store.prune()
-    assert await times(store) == [0]
-
-
 async def test_what_is_too_much_goes_oldest_first(open_store: Open) -> None:
     store = open_store(keep=Retention(megabytes=1))
     for start in range(0, 2_400, 400):

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from cio_mcp.settings import SettingsError, load, settings_for
+from cio_mcp.settings import SettingsError, load, settings_for, unreadable
 from cio_mcp.workspaces import Reference, Unreadable, read_workspaces_file
 
 TWO = """
@@ -119,3 +119,21 @@ def test_what_a_file_holds_must_look_like_a_credential(tmp_path: Path) -> None:
 def test_the_sandbox_needs_no_credentials(tmp_path: Path) -> None:
     (entry,) = read_workspaces_file(written(tmp_path, '[workspaces.a]\napp_api_key = "env:NOT_SET"')).entries
     assert settings_for(entry, load({"CIO_MCP_SANDBOX": "true"}), {}, origin="file").app_api_key is None
+
+
+def test_a_former_signing_key_may_be_gone_from_where_it_lay_and_the_key_in_use_may_not(tmp_path: Path) -> None:
+    former = tmp_path / "former"
+    keys = 'webhook_signing_key = "env:KEY"\nwebhook_signing_key_previous = "file:{folder}/former"'
+    path = written(tmp_path, f"[workspaces.a]\n{keys}")
+    (entry,) = read_workspaces_file(path).entries
+    for text in (None, "\n"):
+        if text is not None:
+            former.write_text(text, encoding="utf-8")
+        assert settings_for(entry, load({}), {"KEY": "canary"}, origin=path).webhook_signing_key_previous is None
+        assert not unreadable(entry, load({}), {"KEY": "canary"})
+    former.write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match=r"workspaces.a.webhook_signing_key_previous: file:.* cannot be read"):
+        settings_for(entry, load({}), {"KEY": "canary"}, origin=path)
+    former.unlink()
+    with pytest.raises(SettingsError, match=r"workspaces.a.webhook_signing_key: env:KEY holds nothing"):
+        settings_for(entry, load({}), {}, origin=path)
