@@ -106,6 +106,8 @@ def test_prometheus_reads_the_same_from_a_port_of_its_own() -> None:
     assert 0 <= left["app/app"] < 10
     assert canaries(answer.content, keys) == []
     assert [each.status_code for each in (elsewhere, foreign, not_here, posted)] == [404, 421, 404, 405]
+    said = [each.json()["error"]["message"] for each in (elsewhere, not_here)]
+    assert said == ["There is nothing at this path", "There is nothing at this path; MCP is served at /mcp"]
 
 
 def test_a_protocol_version_that_a_client_made_up_is_told_nowhere() -> None:

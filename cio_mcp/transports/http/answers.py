@@ -23,8 +23,8 @@ _CAREFUL = (
     (b"x-content-type-options", b"nosniff"),
 )
 
+NOTHING = "There is nothing at this path"
 _MEANT = {
-    404: "There is nothing at this path; MCP is served at /mcp",
     405: "This method is not served here",
     406: "Accept must name application/json and text/event-stream",
     500: "Internal server error",
@@ -87,10 +87,14 @@ class Refusing:
 
 
 class Careful:
-    """ASGI middleware: security headers on every answer, and no library's error page: its text becomes JSON."""
+    """ASGI middleware: security headers on every answer, and no library's error page: its text becomes JSON.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `nothing` is what is said at a path where there is nothing.
+    """
+
+    def __init__(self, app: ASGIApp, *, nothing: str = NOTHING) -> None:
         self._app = app
+        self._meant = {**_MEANT, 404: nothing}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -105,16 +109,16 @@ class Careful:
                     added = [header for header in _CAREFUL if header[0] not in present]
                     await send({**message, "headers": [*message.get("headers", ()), *added]})
                     return
-                await _said_anew(scope, message, send)
+                await self._say_anew(scope, message, send)
             elif not replaced:
                 await send(message)
 
         await self._app(scope, receive, careful)
 
-
-async def _said_anew(scope: Scope, start: Message, send: Send) -> None:
-    status = start["status"]
-    answer = refusal(scope, status, _MEANT.get(status, "This request cannot be served"))
-    kept = [item for item in start.get("headers", ()) if item[0].lower() not in (b"content-type", b"content-length")]
-    await send({"type": "http.response.start", "status": status, "headers": [*answer.raw_headers, *kept, *_CAREFUL]})
-    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+    async def _say_anew(self, scope: Scope, start: Message, send: Send) -> None:
+        status, given = start["status"], start.get("headers", ())
+        answer = refusal(scope, status, self._meant.get(status, "This request cannot be served"))
+        kept = [item for item in given if item[0].lower() not in (b"content-type", b"content-length")]
+        headers = [*answer.raw_headers, *kept, *_CAREFUL]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body, "more_body": False})

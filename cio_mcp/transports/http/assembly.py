@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cio_mcp.transports.http.answers import MCP_PATH, Refusing
-from cio_mcp.transports.http.entrance import Bounded, Screened
+from cio_mcp.transports.http.entrance import Bounded, OneMeaning, Pooled, Screened
 from cio_mcp.transports.http.exposure import AllowList
 from cio_mcp.transports.http.health import LIVE, READY, Health
 from cio_mcp.transports.http.limits import Limits
@@ -45,10 +45,20 @@ class Doors:
 
 
 def assembled(
-    mcp: ASGIApp, *, health: Health, routes: Sequence[BaseRoute], allowed: AllowList, limits: Limits
+    mcp: ASGIApp,
+    *,
+    health: Health,
+    routes: Sequence[BaseRoute],
+    proving: Sequence[BaseRoute],
+    allowed: AllowList,
+    limits: Limits,
 ) -> ASGIApp:
-    """Return the application around the MCP endpoint, which is authenticated already if it is to be."""
-    inside: ASGIApp = Refusing(Bounded(Paths(mcp, routes), limits))
+    """Return the application around the MCP endpoint, which is authenticated already if it is to be.
+
+    The routes of `proving` see to their callers themselves, and are served past what is known of others: names, and
+    what their bodies may hold together.
+    """
+    inside: ASGIApp = Refusing(Pooled(Paths(mcp, routes), limits))
     if allowed.origins:
         # A page whose origin is allowed could not read an answer without it (Fetch standard, "CORS protocol").
         inside = CORSMiddleware(
@@ -58,9 +68,17 @@ def assembled(
             allow_headers=_ASKED,
             expose_headers=_ANSWERED,
         )
-    return Refusing(Doors(health, Screened(inside, allowed=allowed, limits=limits)))
+    screened = Screened(inside, allowed=allowed, limits=limits)
+    return _entered(Router(proving, redirect_slashes=False, default=screened), health, limits)
 
 
 def routes_alone(routes: Sequence[BaseRoute], *, health: Health, limits: Limits) -> ASGIApp:
-    """Return an application of routes that see to their callers themselves, whatever name they are called by."""
-    return Refusing(Doors(health, Bounded(Router(routes, redirect_slashes=False), limits)))
+    """Return an application of routes that see to their callers themselves, whatever name they are called by.
+
+    What their bodies may hold together is theirs to bound: only they know what of them they keep, and for whom.
+    """
+    return _entered(Router(routes, redirect_slashes=False), health, limits)
+
+
+def _entered(inside: ASGIApp, health: Health, limits: Limits) -> ASGIApp:
+    return Refusing(Doors(health, OneMeaning(Bounded(inside, limits), limits)))

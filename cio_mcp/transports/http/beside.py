@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from cio_mcp.transports.http.answers import Careful, Refusing
 from cio_mcp.transports.http.connections import Places
-from cio_mcp.transports.http.entrance import Bounded, Screened
+from cio_mcp.transports.http.entrance import Bounded, OneMeaning, Pooled, Screened
 from cio_mcp.transports.http.exposure import AllowList
 from cio_mcp.transports.http.in_flight import InFlight
 from cio_mcp.transports.http.limits import Limits, affordable
@@ -31,10 +31,10 @@ async def serving_beside(
     `allowed` names the hosts and origins that are answered, so that no web page reads them through a name of its own
     (DNS rebinding); with None all are, and nothing worth protecting may be there.
     """
-    inside: ASGIApp = Refusing(Bounded(Router(routes, redirect_slashes=False), LIMITS))
+    inside: ASGIApp = Refusing(Pooled(Bounded(Router(routes, redirect_slashes=False), LIMITS), LIMITS))
     if allowed is not None:
         inside = Screened(inside, allowed=allowed, limits=LIMITS)
-    in_flight, ready = InFlight(Careful(Refusing(inside))), anyio.Event()
+    in_flight, ready = InFlight(Careful(Refusing(OneMeaning(inside, LIMITS)))), anyio.Event()
     server = _Beside(config_of(in_flight, Places(affordable(LIMITS.connections)), LIMITS, drain=_DRAIN), ready)
     async with anyio.create_task_group() as serving:
         serving.start_soon(_serve, server, in_flight, listener)

@@ -15,7 +15,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from cio_mcp.transports.http.answers import MCP_PATH, Careful
+from cio_mcp.transports.http.answers import MCP_PATH, NOTHING, Careful
 from cio_mcp.transports.http.assembly import assembled, routes_alone
 from cio_mcp.transports.http.connections import Connection, Places
 from cio_mcp.transports.http.endpoint import McpEndpoint
@@ -42,6 +42,7 @@ async def serve_http(
     allowed_origins: Sequence[str] | None = None,
     sessions: bool = False,
     routes: Sequence[BaseRoute] = (),
+    proving: Sequence[BaseRoute] = (),
     checks: Mapping[str, Check] | None = None,
     limits: Limits | None = None,
     ready: Callable[[str], None] | None = None,
@@ -64,8 +65,9 @@ async def serve_http(
 
     Without `sessions` any process can answer any request, in JSON. With them, clients of the handshake era can be
     asked questions and see progress, and must come back to the process that they began with. `routes` are served
-    beside `/mcp`, behind the same hosts and bounds but not behind `authentication`. `/health/live` and
-    `/health/ready` are served to any Host; the latter asks `checks`, whose names only the log shows.
+    beside `/mcp`, behind the same hosts and bounds but not behind `authentication`; those of `proving` see to their
+    callers themselves, as in `serve_routes`, and are served to any Host. So are `/health/live` and `/health/ready`; the
+    latter asks `checks`, whose names only the log shows.
 
     After a signal requests that have come whole may finish, the others and endless streams end at once, and the
     process ends within `drain` seconds; shortly before, `give_up` is called, which makes calls end that wait for
@@ -90,9 +92,15 @@ async def serve_http(
         mcp: ASGIApp = McpEndpoint(manager.handle_request, sessions=sessions, requests=limits.requests)
         if authentication and not insecure_loopback:
             mcp = authentication(mcp)
-        app = assembled(mcp, health=health, routes=routes, allowed=allowed, limits=limits)
+        app = assembled(mcp, health=health, routes=routes, proving=proving, allowed=allowed, limits=limits)
         with Shutdown(budget=drain, after_signal=drain, give_up=give_up, on_hangup=on_hangup) as shutdown:
-            serving = Serving(InFlight(Careful(app)), health, limits, shutdown=shutdown, notice=notice)
+            serving = Serving(
+                InFlight(Careful(app, nothing=f"{NOTHING}; MCP is served at {MCP_PATH}")),
+                health,
+                limits,
+                shutdown=shutdown,
+                notice=notice,
+            )
             async with manager.run():
                 await serving.run(listener, drain, lambda: _announce(ready, listener, MCP_PATH))
 
@@ -112,7 +120,8 @@ async def serve_routes(
     """Serve routes alone, which see to their callers themselves: a webhook that is signed, for instance.
 
     They are served on any address and under any name; bounds, probes, errors and the end are those of `serve_http`,
-    and so are the parameters. Raises `ValueError` for what is no address, `OSError` if the port is taken.
+    and so are the parameters. What all bodies hold together is theirs to bound. Raises `ValueError` for what is no
+    address, `OSError` if the port is taken.
     """
     limits = limits or Limits()
     health = Health(checks or {})
