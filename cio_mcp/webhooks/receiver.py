@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import anyio
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -21,6 +20,7 @@ from cio_mcp.observing import UNOBSERVED, Observer
 from cio_mcp.secret import Secret
 from cio_mcp.webhooks.events import Read, Unreadable, read
 from cio_mcp.webhooks.intake import Intake
+from cio_mcp.webhooks.room import NoRoom, Place, Room
 from cio_mcp.webhooks.signature import Check, Claim, Reason, Window, claim_of, untimely
 from cio_mcp.webhooks.store import ASIDE_BYTES, Arrival, Aside, EventsUnavailable, Kept, Received
 
@@ -32,8 +32,6 @@ MOST_BYTES = 4_194_304
 rest of this server (MCP SDK: 4 MiB)."""
 READ_SECONDS = 4.0
 """After that, Customer.io has given up on the call (reference, "Timeouts and failures")."""
-AT_ONCE = 256
-"""Requests under way: Customer.io makes one call after the other, so more come from somebody else."""
 DRAIN_SECONDS = 0.5
 """How long the rest of a refused body is read and dropped: an answer to a sender that still writes would be lost."""
 REFUSALS_SECONDS = 10.0
@@ -70,9 +68,8 @@ class _Incoming:
     async def drain(self) -> None:
         """Read the rest and drop it."""
         size = 0
-        with anyio.move_on_after(DRAIN_SECONDS):
-            while not self.ended and size <= 2 * MOST_BYTES:
-                size += len(await self.part())
+        while not self.ended and size <= 2 * MOST_BYTES:
+            size += len(await self.part())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +84,10 @@ class _Body:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Receiver:
-    """Receives the events of one workspace. `keys` returns the signing keys that are good now, one or two of them."""
+    """Receives the events of one workspace. `keys` returns the signing keys that are good now, one or two of them.
+
+    `room` is what it may hold, together with the others that are handed the same.
+    """
 
     intake: Intake
     keys: Callable[[], Sequence[Secret]]
@@ -95,7 +95,7 @@ class Receiver:
     window: Window = field(default_factory=Window)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("cio_mcp.webhooks"))
     observer: Observer = UNOBSERVED
-    _under_way: int = field(default=0, init=False)
+    room: Room = field(default_factory=Room)
     _refused: Counter[str] = field(default_factory=Counter[str], init=False)
     _told_at: float = field(default=float("-inf"), init=False)
 
@@ -106,35 +106,44 @@ class Receiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever its path: that is the business of whoever mounts this."""
-        self._under_way += 1
         try:
-            response = await self._answered(scope, _Incoming(receive))
+            with self.room.place() as place:
+                response = await self._answered(scope, _Incoming(receive), place)
         except ClientDisconnect:
             return
-        finally:
-            self._under_way -= 1
         await response(scope, receive, send)
         if self._refused:
             await self._tell_refusals()
 
-    async def _answered(self, scope: Scope, incoming: _Incoming) -> Response:
+    async def _answered(self, scope: Scope, incoming: _Incoming, place: Place) -> Response:
         try:
-            body = await self._proven(scope, incoming)
+            body = await self._proven(scope, incoming, place)
             return PlainTextResponse(await self._taken(body))
         except EventsUnavailable as problem:
             self.log.error("an event could not be kept, and Customer.io is told to come again: %s", problem)  # noqa: TRY400 - no traceback is needed
             return _told("it cannot be kept now; come again", 503, {"retry-after": "5"})
         except _Refusal as refusal:
             self._refused[refusal.counted] += 1
-            await incoming.drain()
+            with place.waiting(DRAIN_SECONDS):
+                await incoming.drain()
             headers = {"allow": "POST"} if refusal.status == 405 else {}  # noqa: PLR2004 - RFC 9110, 15.5.6
             return _told(refusal.words, refusal.status, headers | {"connection": "close"})
 
-    async def _proven(self, scope: Scope, incoming: _Incoming) -> _Body:
+    async def _proven(self, scope: Scope, incoming: _Incoming, place: Place) -> _Body:
         """Read a request and check its signature; raises _Refusal, at the earliest moment at which that is known."""
+        claim = self._claimed(scope)
+        try:
+            with place.waiting(READ_SECONDS):
+                body = await self._read(claim, incoming, place)
+                place.prove()
+                return body
+        except NoRoom:
+            raise _busy() from None
+        raise _busy() if place.gave_way else _Refusal(408, "the body did not come in time", counted="slow")
+
+    def _claimed(self, scope: Scope) -> Claim:
+        """Return what the headers of a request claim; raises _Refusal where no body could prove it."""
         headers: list[tuple[bytes, bytes]] = list(scope["headers"])
-        if self._under_way > AT_ONCE:
-            raise _Refusal(503, "too many requests at once", counted="busy")
         if scope["method"] != "POST":
             raise _Refusal(405, "events are sent with POST", counted="method")
         claim = claim_of(headers)
@@ -147,11 +156,9 @@ class Receiver:
                 raise _Refusal(415, "send the body as it is, not compressed", counted="compressed")
             if name == b"content-length" and value.isdigit() and int(value[:20]) > MOST_BYTES:
                 raise _too_large()
-        with anyio.move_on_after(READ_SECONDS):
-            return await self._read(claim, incoming)
-        raise _Refusal(408, "the body did not come in time", counted="slow")
+        return claim
 
-    async def _read(self, claim: Claim, incoming: _Incoming) -> _Body:
+    async def _read(self, claim: Claim, incoming: _Incoming, place: Place) -> _Body:
         check, digest = Check(claim=claim, keys=self.keys()), hashlib.sha256()
         beginning, size = bytearray(), 0
         while not incoming.ended:
@@ -161,7 +168,9 @@ class Receiver:
                 raise _too_large()
             check.update(part)
             digest.update(part)
-            beginning += part[: READ_BYTES - len(beginning)]
+            kept = part[: READ_BYTES - len(beginning)]
+            place.hold(len(kept))
+            beginning += kept
         if not check.holds():
             raise _unproven(Reason.FORGED)
         return _Body(claim=claim, beginning=bytes(beginning), size=size, digest=digest.digest())
@@ -222,6 +231,10 @@ def _told(words: str, status: int, headers: dict[str, str]) -> Response:
 
 def _unproven(reason: Reason) -> _Refusal:
     return _Refusal(401, reason.value, counted=reason.name.lower())
+
+
+def _busy() -> _Refusal:
+    return _Refusal(503, "too many requests at once", counted="busy")
 
 
 def _too_large() -> _Refusal:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from cio_mcp.secret import Secret
 from cio_mcp.webhooks.intake import Intake
 from cio_mcp.webhooks.receiver import Receiver
+from cio_mcp.webhooks.room import Room
 from cio_mcp.webhooks.sqlite import SqliteEvents
 from cio_mcp.webhooks.store import EventStore
 
@@ -97,6 +98,12 @@ class Desk:
                 return await _exchanged(stream, request, began)
 
 
+def half_of(body: bytes, path: str = "/", *, host: str = "x", key: str = KEY) -> bytes:
+    """Return a signed request without the last byte of its body."""
+    head = "".join(f"{name}: {value}\r\n" for name, value in signed(body, key=key).items())
+    return f"POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {len(body)}\r\n{head}\r\n".encode() + body[:-1]
+
+
 async def _exchanged(stream: anyio.abc.SocketStream, request: bytes, began: float) -> Answer:
     with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # it may answer before it has read all
         await stream.send(request)
@@ -157,10 +164,13 @@ async def receiving(
     keys: Sequence[str] = (KEY,),
     store: EventStore | None = None,
     now: Callable[[], float] = time.time,
+    room: Room | None = None,
 ) -> AsyncIterator[Desk]:
     """Open a receiver with a store of its own, or with the one that is given."""
     kept = store or SqliteEvents(path, workspace="test", now=now)
-    receiver = Receiver(intake=Intake(store=kept), keys=lambda: [Secret(key) for key in keys], now=now)
+    receiver = Receiver(
+        intake=Intake(store=kept), keys=lambda: [Secret(key) for key in keys], now=now, room=room or Room()
+    )
     try:
         async with listening(receiver) as port:
             yield Desk(port=port, store=kept, receiver=receiver)

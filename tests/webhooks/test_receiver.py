@@ -359,27 +359,6 @@ async def test_a_store_that_hangs_is_not_waited_for_longer_than_the_sender_waits
     await store.aclose()
 
 
-async def test_whoever_holds_all_places_is_told_so_and_the_next_one_is_served_when_they_are_free(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(receiving_module, "AT_ONCE", 2)
-    monkeypatch.setattr(receiving_module, "READ_SECONDS", 1.0)
-    async with receiving() as desk:
-        body = body_of(event())
-        head = "".join(f"{name}: {value}\r\n" for name, value in signed(body).items())
-        half = f"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n{head}\r\n".encode() + body[:-1]
-        streams = [await anyio.connect_tcp("127.0.0.1", desk.port) for _ in range(2)]
-        for stream in streams:
-            await stream.send(half)
-        with anyio.fail_after(5):
-            while (await desk.tell(event())).status != 503:  # noqa: ASYNC110 - until both have been read
-                await anyio.sleep(0.01)
-            while (await desk.tell(event(1))).status != 200:  # noqa: ASYNC110 - until both are given up
-                await anyio.sleep(0.05)
-        for stream in streams:
-            await stream.aclose()
-
-
 def _arrival(number: int) -> Received:
     found = read(body_of(event(number)), otherwise_at=0)
     assert isinstance(found, Read)
