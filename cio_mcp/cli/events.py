@@ -1,7 +1,7 @@
 """Where the events of a workspace are kept, who receives them, and who tells of them: made from what was set."""
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
@@ -20,7 +20,8 @@ from cio_mcp.settings import Settings
 from cio_mcp.webhooks.intake import Intake
 from cio_mcp.webhooks.postgres import PostgresEvents
 from cio_mcp.webhooks.receiver import Receiver
-from cio_mcp.webhooks.setup import PATH, Setup
+from cio_mcp.webhooks.room import Room
+from cio_mcp.webhooks.setup import KEY_SETTING, Setup, path_of
 from cio_mcp.webhooks.signature import Window
 from cio_mcp.webhooks.sqlite import SqliteEvents, events_path
 from cio_mcp.webhooks.store import EventStore, EventsUnavailable, Retention
@@ -69,31 +70,49 @@ def _store(settings: Settings, workspace: str, database: Database | None) -> Eve
 
 
 def receiver_of(
-    settings: Settings, store: EventStore, credentials: Credentials, observer: Observer = UNOBSERVED
+    settings: Settings, store: EventStore, credentials: Credentials, *, room: Room, observer: Observer = UNOBSERVED
 ) -> Receiver | None:
-    """Return what answers Customer.io, by the signing keys that the credentials hold then; None without one."""
+    """Return what answers Customer.io, by the signing keys that the credentials hold then; None without one.
+
+    All receivers of a process share one `room`.
+    """
     if settings.webhook_signing_key is None:
         return None
     window = Window(past=settings.webhook_max_age, ahead=settings.webhook_max_ahead)
-    keys = credentials.signing_keys
-    return Receiver(intake=Intake(store=store), keys=keys, window=window, now=time.time, observer=observer)
+    return Receiver(
+        intake=Intake(store=store),
+        keys=credentials.signing_keys,
+        window=window,
+        now=time.time,
+        observer=observer,
+        room=room,
+    )
 
 
 def event_routes(receivers: Mapping[str, Receiver], *, several: bool) -> list[BaseRoute]:
     """Return where Customer.io posts its events: with several workspaces, each has a path of its own."""
-    return [Route(f"{PATH}/{name}" if several else PATH, receiver) for name, receiver in receivers.items()]
+    return [Route(path_of(name if several else None), receiver) for name, receiver in receivers.items()]
 
 
 def delivery_tools(
-    policy: Policy, *, events: EventStore | None, exchange: Exchange, settings: Settings
+    policy: Policy, *, events: EventStore | None, exchange: Exchange, settings: Settings, setup: Callable[[], Setup]
 ) -> tuple[Answered, ...]:
     """Return the tools that tell what became of messages, for whoever a policy is made for."""
-    keys = (settings.webhook_signing_key, settings.webhook_signing_key_previous)
     return webhook_tools(
         policy,
         events=events,
         exchange=exchange,
         result_tokens=settings.result_tokens,
-        setup=Setup(url=settings.webhook_url, keys=sum(key is not None for key in keys)),
+        setup=setup,
         now=time.time,
+    )
+
+
+def setup_of(settings: Settings, credentials: Credentials, *, name: str, named: Callable[[str], str] | None) -> Setup:
+    """Return what is set up for the workspace of a name now; `named` says what an operator calls a variable."""
+    return Setup(
+        url=settings.webhook_url,
+        keys=len(credentials.signing_keys()) if settings.webhook_signing_key else 0,  # see `receiver_of`
+        path=path_of(name if settings.workspaces else None),
+        key_setting=named(KEY_SETTING) if named else KEY_SETTING,
     )

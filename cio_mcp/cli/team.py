@@ -25,6 +25,7 @@ from cio_mcp.pipeline import Pipeline
 from cio_mcp.postgres import Database
 from cio_mcp.settings import Settings, settings_for
 from cio_mcp.webhooks.receiver import Receiver
+from cio_mcp.webhooks.room import Room
 from cio_mcp.workspaces import Entry, WorkspacesFile
 
 RENEWED_EVERY = 60.0
@@ -100,11 +101,13 @@ async def team(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncIter
         sharer = await stack.enter_async_context(limits_shared(settings))
         pipelines: dict[str, Pipeline] = {}
         receivers: dict[str, Receiver] = {}
+        room = Room()
         for site in sites:
             events = await stack.enter_async_context(events_of(site.settings, workspace=site.name, database=database))
             pipeline = await stack.enter_async_context(wired_site(site, common, sharer=sharer, events=events))
             pipelines[site.name] = pipeline
-            if events and (receiver := receiver_of(site.settings, events, pipeline.exchange.credentials, observer)):
+            held = pipeline.exchange.credentials
+            if events and (receiver := receiver_of(site.settings, events, held, room=room, observer=observer)):
                 receivers[site.name] = receiver
         bound = settings.workspaces.bound if settings.workspaces else {}
         reception = Reception(pipelines, bound=bound, policy=partial(policy_of_agent, settings))

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -20,9 +20,15 @@ from cio_mcp.settings import MEMORY, Settings, SettingsError, add_flags, flags_g
 from cio_mcp.telemetry.spool import run_spooled
 from cio_mcp.transports.http import serve_routes
 from cio_mcp.webhooks.receiver import Receiver
-from cio_mcp.webhooks.setup import KEY_SETTING, PATH
+from cio_mcp.webhooks.room import Room
+from cio_mcp.webhooks.setup import KEY_SETTING, path_of
 from cio_mcp.webhooks.store import EventsUnavailable
 
+_MEANT_HERE = frozenset({
+    "sandbox", "workspaces", "ledger", "store", "webhook_max_age", "webhook_max_ahead", "events_days",
+    "events_megabytes", "log_level", "log_format", "metrics",
+})  # fmt: skip
+"""Settings that mean something to whoever only receives; variables are often shared with a server, flags are not."""
 WHERE = "Data & Integrations, Integrations, Reporting Webhooks"
 
 
@@ -37,21 +43,31 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="where to listen (default: 127.0.0.1:8026). Any address will do, for every request is signed; Customer.io "
         "must reach it, by https best",
     )
-    add_flags(command)
+    add_flags(command, shown=_MEANT_HERE)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal comes."""
-    settings = load(os.environ, flags_given(arguments))
+    flags = flags_given(arguments)
+    _refuse_idle(flags)
+    settings = load(os.environ, flags)
     log_to_stderr(settings.log_level, settings.log_format)
     if settings.ledger == MEMORY:
         raise SettingsError("--ledger memory would lose every event, and no other process could read them")
     return run_spooled(partial(anyio.run, _serve, settings, *arguments.listen))
 
 
+def _refuse_idle(flags: Collection[str]) -> None:
+    """Refuse flags that would do nothing here, above all those that somebody may take for a protection."""
+    idle = [f"--{name.replace('_', '-')}" for name in flags if name not in _MEANT_HERE]
+    if idle:
+        raise SettingsError(f"{', '.join(idle)}: events are received without it; leave that out, or give it to serve")
+
+
 async def _serve(settings: Settings, host: str, port: int) -> int:
     receivers: dict[str, Receiver] = {}
     held: list[Credentials] = []
+    room = Room()
     async with AsyncExitStack() as stack:
         watch = await stack.enter_async_context(watching(settings, logs_calls=False))
         database = await stack.enter_async_context(database_of(settings))
@@ -61,7 +77,7 @@ async def _serve(settings: Settings, host: str, port: int) -> int:
             _check_known(site.settings)
             store = await stack.enter_async_context(events_of(site.settings, workspace=site.name, database=database))
             held.append(Credentials(site.settings, reread=site.reread, workspace=site.name))
-            if store and (receiver := receiver_of(site.settings, store, held[-1], watch.observer)):
+            if store and (receiver := receiver_of(site.settings, store, held[-1], room=room, observer=watch.observer)):
                 receivers[site.name] = receiver
         if not receivers:
             raise SettingsError(
@@ -89,7 +105,7 @@ async def _received(
 ) -> None:
     routes = event_routes(receivers, several=several)
     checks = {f"events of {name}": receiver.intake.store.standing for name, receiver in receivers.items()}
-    path = f"{PATH}/{{{','.join(receivers)}}}" if several else PATH
+    path = path_of(f"{{{','.join(receivers)}}}" if several else None)
     try:
         for check in checks.values():
             await check()  # a store that cannot be used is told now, not with the first event

@@ -15,7 +15,7 @@ from cio_mcp.budgets import Budgets
 from cio_mcp.catalog import CATALOG
 from cio_mcp.clearance import Clearance
 from cio_mcp.cli.checked import policy_of
-from cio_mcp.cli.events import delivery_tools
+from cio_mcp.cli.events import delivery_tools, setup_of
 from cio_mcp.cli.keeping import recording
 from cio_mcp.cli.sharing import Sharer, limits_shared, unshared
 from cio_mcp.credentials import Credentials
@@ -137,9 +137,10 @@ async def wired_site(
             recollection=recollection,
         )
         own = (rate_budget(budgets), *operations)
+        setup = partial(setup_of, settings, credentials, name=site.name, named=site.named)
 
         def natives(policy: Policy) -> Mapping[str, Answered]:
-            told = delivery_tools(policy, events=events, exchange=exchange, settings=settings)
+            told = delivery_tools(policy, events=events, exchange=exchange, settings=settings, setup=setup)
             insight = insight_tools(policy, exchange=exchange, result_tokens=settings.result_tokens, now=clock.now)
             return {answered.tool.name: answered for answered in (*own, *told, *insight)}
 

@@ -18,18 +18,36 @@ EVENTS = ("email_sent", "email_delivered", "email_opened", "email_clicked", "ema
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What the operator set: the address by which Customer.io reaches the receiver, and how many keys are good."""
+    """What the operator set: the address by which Customer.io reaches the receiver, and how many keys are good.
+
+    `path` is where the receiver listens, `key_setting` what an operator calls the key's setting.
+    """
 
     url: str | None = None
     keys: int = 0
+    path: str = PATH
+    key_setting: str = KEY_SETTING
+
+
+def path_of(workspace: str | None) -> str:
+    """Return where the events of a workspace are received; None if it is the only one."""
+    return PATH if workspace is None else f"{PATH}/{workspace}"
 
 
 def told(setup: Setup, standing: Standing | None, now: float) -> Json:
     """Return what is set up, how receiving goes at `now`, and what to do next."""
-    state: Json = {"signing_key": "set" if setup.keys else "not set", "url": setup.url or f"https://<your host>{PATH}"}
-    if setup.keys > 1:
-        state["signing_key"] = "set, and an earlier one is good too"
-    return state | (_received(standing, now) if standing else {}) | {"next_step": _next_step(setup, standing)}
+    return _state(setup) | (_received(standing, now) if standing else {}) | {"next_step": _next_step(setup, standing)}
+
+
+def unreadable(setup: Setup) -> Json:
+    """Return what is set up where it cannot be read how receiving goes."""
+    step = "Whether events arrive cannot be read now: have the operator look at the server's messages."
+    return _state(setup) | {"next_step": step if setup.keys else _next_step(setup, None)}
+
+
+def _state(setup: Setup) -> Json:
+    keys = ("not set", "set", "set, and an earlier one is good too")[min(setup.keys, 2)]
+    return {"signing_key": keys, "url": setup.url or f"https://<your host>{setup.path}"}
 
 
 def _received(standing: Standing, now: float) -> Json:
@@ -44,8 +62,8 @@ def _received(standing: Standing, now: float) -> Json:
 def _next_step(setup: Setup, standing: Standing | None) -> str:
     if not setup.keys:
         return (
-            f"Have the operator set {KEY_SETTING} to the signing key that Customer.io shows under Data & Integrations, "
-            "Integrations, Reporting Webhooks."
+            f"Have the operator set {setup.key_setting} to the signing key that Customer.io shows under Data & "
+            "Integrations, Integrations, Reporting Webhooks."
         )
     if standing is None or standing.last_received_at is None:
         return _begin(setup, standing.refused if standing else {})
@@ -55,9 +73,11 @@ def _next_step(setup: Setup, standing: Standing | None) -> str:
 def _begin(setup: Setup, refused: Mapping[str, int]) -> str:
     if refused.get("forged"):
         return (
-            f"Calls come with another signature: {KEY_SETTING} is not the key that Customer.io shows for this webhook."
+            f"Calls come with another signature: {setup.key_setting} is not the key that Customer.io shows for this "
+            "webhook."
         )
-    url = "url" if setup.url else f"the https address of this server with the path {PATH} (tell it by {URL_SETTING})"
+    path = f"the https address of this server with the path {setup.path} (tell it by {URL_SETTING})"
+    url = "url" if setup.url else path
     return (
         "No event has come yet. In Customer.io, Data & Integrations, Integrations, Reporting Webhooks, or with "
         f"create_reporting_webhook: enter {url} as the endpoint, and events such as {', '.join(EVENTS)}."

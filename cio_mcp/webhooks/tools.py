@@ -19,7 +19,7 @@ from cio_mcp.privacy import Mask
 from cio_mcp.webhooks import message, showing
 from cio_mcp.webhooks.events import WORD_CHARACTERS, Event, identifier
 from cio_mcp.webhooks.message import Message
-from cio_mcp.webhooks.setup import Setup, told
+from cio_mcp.webhooks.setup import Setup, told, unreadable
 from cio_mcp.webhooks.store import EventStore, EventsUnavailable, Filter, Position
 from cio_mcp.webhooks.timeline import ORDER, Until, Verdict, steps, verdict
 
@@ -31,6 +31,8 @@ MOST_LISTED = 500
 STEPS = 200
 """Events of one delivery that are shown; with "every time" as Send Frequency, each opening is one."""
 _CUT = f"Of more than {STEPS} events these are the newest, and the last of each other kind: list_delivery_events."
+_UNREAD = "The events that were reported here cannot be read now: what they told may be missing."
+_ASK_OPERATOR = "Have the operator look at the server's messages."
 WAIT_SECONDS = 30
 MOST_WAIT = 600
 """No call takes longer (CIO_MCP_TIME_BUDGET)."""
@@ -110,14 +112,15 @@ def webhook_tools(
     events: EventStore | None,
     exchange: Exchange,
     result_tokens: int,
-    setup: Setup,
+    setup: Callable[[], Setup],
     now: Callable[[], float],
     progress: Progress = _announced,
 ) -> tuple[Answered, ...]:
     """Return the tools for whoever a policy is made for, answered from these.
 
     They tell what `LIKE` tells: who may not use that gets only `get_webhook_setup`, and what is withheld there is
-    withheld here. `events` is None where none are received; `now` returns seconds since 1970.
+    withheld here. `events` is None where none are received; `setup` returns what is set up now, and `now` seconds
+    since 1970.
     """
     like = exchange.catalog[LIKE]
     desk = _Desk(
@@ -148,6 +151,13 @@ class _Known:
     """Why the API did not tell."""
     is_cut: bool = False
     """There are more events than are shown."""
+    is_unread: bool = False
+    """The events could not be read when that was last tried."""
+
+    @property
+    def notes(self) -> Json:
+        texts = [*([_CUT] if self.is_cut else []), *([_UNREAD] if self.is_unread else [])]
+        return {"note": " ".join(texts)} if texts else {}
 
     @property
     def metrics(self) -> set[str]:
@@ -166,7 +176,7 @@ class _Desk:
     exchange: Exchange
     mask: Mask | None
     tokens: int
-    setup: Setup
+    setup: Callable[[], Setup]
     now: Callable[[], float]
     progress: Progress
 
@@ -202,7 +212,12 @@ class _Desk:
 
     async def setting_up(self, _params: GetWebhookSetup, _course: Course) -> Json:
         """Answer `get_webhook_setup`."""
-        return told(self.setup, await _read(self.events.standing()) if self.events else None, self.now())
+        if self.events is None:
+            return told(self.setup(), None, self.now())
+        try:
+            return told(self.setup(), await self.events.standing(), self.now())
+        except EventsUnavailable:
+            return unreadable(self.setup())
 
     async def _awaited(self, known: _Known, until: Until, course: Course, *, began: float, in_all: float) -> Verdict:
         """Return how a wait ends; what is known grows meanwhile."""
@@ -210,9 +225,10 @@ class _Desk:
         pauses, look_at, told_at = iter(LOOK_SECONDS), began, None
         while True:
             now = self.exchange.now()
-            await self._reread(known)
-            if not (arriving or known.events) and now >= look_at:
-                await self._look(known, course, strict=self.events is None)
+            if now >= look_at or not known.is_unread:  # a store that is away may take its time to say so
+                await self._reread(known)
+            if now >= look_at and (known.is_unread or not (arriving or known.events)):
+                await self._look(known, course, strict=not known.events and (known.is_unread or self.events is None))
                 look_at = self.exchange.now() + next(pauses, LOOK_SECONDS[-1])
             found = verdict(until, known.metrics)
             left = began + in_all - self.exchange.now()
@@ -224,14 +240,22 @@ class _Desk:
             await self.exchange.sleep(min(POLL_SECONDS, left))
 
     async def _arriving(self) -> bool:
-        """Say whether Customer.io reports here, so that waiting for an event makes sense."""
-        if self.events is None:
+        """Say whether Customer.io reports here, and that can be read, so that waiting for an event makes sense."""
+        try:
+            return self.events is not None and (await self.events.standing()).last_received_at is not None
+        except EventsUnavailable:
             return False
-        return (await _read(self.events.standing())).last_received_at is not None
 
     async def _reread(self, known: _Known) -> None:
-        if self.events is not None:
-            known.events, known.is_cut = await _read(_of_delivery(self.events, known.delivery_id))
+        """Read the events; where they cannot be read, what is known of them stays."""
+        if self.events is None:
+            return
+        try:
+            known.events, known.is_cut = await _of_delivery(self.events, known.delivery_id)
+        except EventsUnavailable:
+            known.is_unread = True
+        else:
+            known.is_unread = False
 
     async def _look(self, known: _Known, course: Course, *, strict: bool = False) -> None:
         """Read the message from the API; a failure matters only if there is no other source."""
@@ -244,14 +268,11 @@ class _Desk:
 
     def _shown(self, known: _Known) -> Json:
         if not known.is_something:
-            raise known.problem or NotFound(
-                "No message of that delivery_id is known.",
-                next_step="Give delivery_id as a send returned it, or as list_person_messages shows it (id).",
-            )
+            raise known.problem or _nothing(known)
         looked, metrics = (known.message.facts, known.message.metrics) if known.message else ({}, {})
         done = steps(known.events, metrics)
         shown = showing.delivery(known.delivery_id, known.events, looked, done, self.mask)
-        return self._bounded(shown | ({"note": _CUT} if known.is_cut else {}))
+        return self._bounded(shown | known.notes)
 
     def _bounded(self, shown: Json) -> Json:
         return shaping.bounded(shown, tokens=self.tokens, paging=shaping.Paging())
@@ -292,14 +313,24 @@ def _next_step(found: Verdict, until: Until, *, cut: bool) -> Json:
             return {"next_step": f"{why}, and it may still come: wait again, or go on and look later."}
 
 
+def _nothing(known: _Known) -> CioError:
+    """Return what it means that neither the events nor the API know a delivery."""
+    if known.is_unread:
+        return Unavailable(
+            "The API knows no message of that delivery_id, and the events cannot be read now.", next_step=_ASK_OPERATOR
+        )
+    return NotFound(
+        "No message of that delivery_id is known.",
+        next_step="Give delivery_id as a send returned it, or as list_person_messages shows it (id).",
+    )
+
+
 async def _read(asked: Awaitable[T]) -> T:
     """Return what the store says; raises Unavailable if it cannot be read."""
     try:
         return await asked
     except EventsUnavailable as problem:
-        raise Unavailable(
-            "The events cannot be read now.", next_step="Have the operator look at the server's messages."
-        ) from problem
+        raise Unavailable("The events cannot be read now.", next_step=_ASK_OPERATOR) from problem
 
 
 def _position(start: str | None) -> Position | None:

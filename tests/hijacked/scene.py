@@ -127,7 +127,7 @@ def _in_this_world(made: Pipeline, ledger: SqliteLedger, clock: Clock, witness: 
         events=None,
         exchange=exchange,
         result_tokens=made.result_tokens,
-        setup=Setup(),
+        setup=Setup,
         now=clock.now,
     )
     insight = insight_tools(made.policy, exchange=exchange, result_tokens=made.result_tokens, now=clock.now)

@@ -102,7 +102,7 @@ async def _opened(
             events=kept if events else None,
             exchange=made.exchange,
             result_tokens=tokens,
-            setup=setup or Setup(keys=1),
+            setup=lambda: setup or Setup(keys=1),
             now=time.time,
         )
         pipeline = replace(made, native={**made.native, **{each.tool.name: each for each in tools}})

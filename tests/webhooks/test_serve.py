@@ -5,8 +5,8 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -16,7 +16,7 @@ from anyio.streams.text import TextReceiveStream
 
 from cio_mcp.webhooks.sqlite import SqliteEvents
 from cio_mcp.webhooks.store import Filter
-from tests.webhooks.receiving import KEY, PATIENCE, body_of, event, signed
+from tests.webhooks.receiving import KEY, PATIENCE, body_of, event, half_of, signed
 
 pytestmark = pytest.mark.anyio
 PATH = "/webhooks/customerio"
@@ -66,7 +66,8 @@ async def test_events_are_received_and_a_signal_ends_it_in_order(tmp_path: Path)
         assert (await http.post(PATH, content=body, headers=signed(body, key="another"))).status_code == 401
         assert (await http.get("/health/live")).status_code == 200
         assert (await http.get("/health/ready")).status_code == 200
-        assert (await http.post("/mcp", content=b"{}")).status_code == 404
+        nothing = await http.post("/mcp", content=b"{}")
+        assert (nothing.status_code, nothing.json()["error"]["message"]) == (404, "There is nothing at this path")
         process.send_signal(signal.SIGTERM)
         with anyio.fail_after(PATIENCE):
             assert await process.wait() == 0
@@ -104,6 +105,52 @@ async def test_a_hangup_has_it_read_the_signing_keys_anew_and_go_on(tmp_path: Pa
         assert (await http.post(PATH, content=body, headers=signed(body, key="canary-old"))).status_code == 401
 
 
+@pytest.mark.parametrize("taken_away", [lambda file: file.write_text(""), Path.unlink])
+async def test_a_former_signing_key_whose_file_is_emptied_or_removed_is_good_no_more(
+    tmp_path: Path, taken_away: Callable[[Path], object]
+) -> None:
+    key, former = tmp_path / "signing_key", tmp_path / "signing_key_previous"
+    key.write_text("canary-new", encoding="utf-8")
+    former.write_text("canary-old", encoding="utf-8")
+    settings = {
+        "CUSTOMERIO_WEBHOOK_SIGNING_KEY_FILE": str(key),
+        "CUSTOMERIO_WEBHOOK_SIGNING_KEY_PREVIOUS_FILE": str(former),
+        "CUSTOMERIO_WORKSPACE_ID": "7",
+    }
+    body = body_of(event())
+
+    async def statuses(http: httpx2.AsyncClient) -> list[int]:
+        keys = ("canary-old", "canary-new", "canary-newest")
+        return [(await http.post(PATH, content=body, headers=signed(body, key=each))).status_code for each in keys]
+
+    async with serving(tmp_path, **settings) as (http, process):
+        assert await statuses(http) == [200, 200, 401]
+        taken_away(former)
+        process.send_signal(signal.SIGHUP)
+        with anyio.fail_after(PATIENCE):
+            while await statuses(http) != [401, 200, 401]:  # noqa: ASYNC110 - in another process
+                await anyio.sleep(0.05)
+        key.write_text("canary-newest", encoding="utf-8")
+        process.send_signal(signal.SIGHUP)
+        with anyio.fail_after(PATIENCE):
+            while await statuses(http) != [401, 401, 200]:  # noqa: ASYNC110 - in another process
+                await anyio.sleep(0.05)
+    async with serving(tmp_path, **settings) as (http, _):  # what it runs on without, it starts without
+        assert await statuses(http) == [401, 401, 200]
+
+
+async def test_strangers_with_half_a_body_each_keep_no_signed_event_out(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (http, _), AsyncExitStack() as stack:
+        port = http.base_url.port
+        assert port
+        for _ in range(300):
+            stream = await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
+            await stream.send(half_of(b"xx", PATH, key="a stranger's"))
+        body = body_of(event())
+        answer = await http.post(PATH, content=body, headers=signed(body))
+        assert (answer.status_code, answer.text) == (200, "kept")
+
+
 async def test_half_a_body_does_not_hold_up_the_end(tmp_path: Path) -> None:
     async with serving(tmp_path) as (http, process):
         port = http.base_url.port
@@ -131,6 +178,12 @@ async def test_without_a_signing_key_it_does_not_start(tmp_path: Path) -> None:
 
 async def test_without_knowing_whose_events_it_receives_it_does_not_start(tmp_path: Path) -> None:
     assert "whose events" in await refused(tmp_path, CUSTOMERIO_WEBHOOK_SIGNING_KEY=KEY)
+
+
+async def test_flags_that_would_do_nothing_here_are_refused(tmp_path: Path) -> None:
+    flags = ("--console", "0", "--auth", "tokens", "--sessions", "--read-only")
+    said = await refused(tmp_path, *flags, **SETTINGS)
+    assert all(flag in said for flag in flags if flag.startswith("--"))
 
 
 async def test_with_a_file_that_cannot_be_used_it_does_not_start(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 from mcp import MCPError
 
 from cio_mcp.framing import unframed
+from cio_mcp.postgres import Database
+from cio_mcp.webhooks.postgres import PostgresEvents
 from cio_mcp.webhooks.setup import Setup
 from cio_mcp.webhooks.store import EventsUnavailable, Filter
 from cio_mcp.webhooks.tools import STEPS, TOOLS
@@ -289,23 +291,38 @@ async def test_what_others_wrote_is_harmless_when_it_is_told(house: Enter) -> No
             assert json.loads(unframed(getattr(block, "text", ""))) == result.structured_content
 
 
-async def test_a_store_that_cannot_be_read_is_an_error_with_a_next_step(
+async def test_where_the_events_cannot_be_read_the_api_tells_and_that_is_said(house: Enter) -> None:
+    away = PostgresEvents(Database("postgresql://canary:canary@127.0.0.1:1/canary"), workspace="test")
+    async with house(store=away) as at:
+        number = await at.send()
+        waited = (await at.call("wait_for_delivery", {"delivery_id": number, "timeout": 10})).result
+        told = (await at.call("get_delivery_timeline", {"delivery_id": number})).result
+        setup = (await at.call("get_webhook_setup")).result
+        listed = await at.call("list_delivery_events")
+        unknown = await at.call("get_delivery_timeline", {"delivery_id": "d"})
+    assert waited["reached"]
+    for shown in (waited, told):
+        assert "delivered" in metrics(shown)
+        assert "cannot be read now" in shown["note"]
+    assert (setup["signing_key"], "cannot be read now" in setup["next_step"]) == ("set", True)
+    assert (listed.code, unknown.code) == ("unavailable", "unavailable")
+    assert "canary" not in json.dumps([waited, told, setup, listed.result, unknown.result])
+
+
+async def test_a_wait_during_which_the_events_go_away_is_ended_by_the_api(
     house: Enter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with house() as at:
+        await tell(at, event())  # so that events are waited for
 
         async def fails(*_given: Any, **_more: Any) -> Any:
             raise EventsUnavailable("canary: the disk is gone")
 
-        for name in ("find", "standing"):
-            monkeypatch.setattr(at.desk.store, name, fails)
-        for tool, given in (
-            ("list_delivery_events", {}),
-            ("get_webhook_setup", {}),
-            ("wait_for_delivery", {"delivery_id": "d"}),
-        ):
-            called = await at.call(tool, given)
-            assert (called.code, "canary" in json.dumps(called.result)) == ("unavailable", False)
+        monkeypatch.setattr(at.desk.store, "find", fails)
+        number = await at.send()
+        told = (await at.call("wait_for_delivery", {"delivery_id": number, "timeout": 10})).result
+        assert told["reached"]
+        assert told["waited_seconds"] < 9
 
 
 def test_the_tools_cost_few_tokens_and_describe_every_argument() -> None:
