@@ -1,7 +1,7 @@
 """The tools that tell agents what became of messages, from the events that Customer.io reported."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field
@@ -11,28 +11,23 @@ from cio_mcp.catalog.fields import Line, PathId, Timestamp, WholeNumber, at_most
 from cio_mcp.catalog.identifiers import PersonIdentifiers
 from cio_mcp.catalog.params import Params
 from cio_mcp.delivery import Course
-from cio_mcp.errors import CioError, InvalidArguments, NotFound, Unavailable
+from cio_mcp.errors import CioError, InvalidArguments, Unavailable
 from cio_mcp.exchange import Exchange
 from cio_mcp.native import Answer, Answered, NativeTool
 from cio_mcp.policy import Policy
 from cio_mcp.privacy import Mask
 from cio_mcp.webhooks import message, showing
-from cio_mcp.webhooks.events import WORD_CHARACTERS, Event, identifier
-from cio_mcp.webhooks.message import Message
+from cio_mcp.webhooks.events import WORD_CHARACTERS, identifier
+from cio_mcp.webhooks.known import ASK_OPERATOR, Known, events_of, nothing
 from cio_mcp.webhooks.setup import Setup, told, unreadable
 from cio_mcp.webhooks.store import EventStore, EventsUnavailable, Filter, Position
-from cio_mcp.webhooks.timeline import ORDER, Until, Verdict, steps, verdict
+from cio_mcp.webhooks.timeline import Until, Verdict, steps, verdict
 
 Json = dict[str, Any]
 LIKE = "list_person_messages"
 """Whoever may see the messages of people, and what became of them, may see it here."""
 LISTED = 50
 MOST_LISTED = 500
-STEPS = 200
-"""Events of one delivery that are shown; with "every time" as Send Frequency, each opening is one."""
-_CUT = f"Of more than {STEPS} events these are the newest, and the last of each other kind: list_delivery_events."
-_UNREAD = "The events that were reported here cannot be read now: what they told may be missing."
-_ASK_OPERATOR = "Have the operator look at the server's messages."
 WAIT_SECONDS = 30
 MOST_WAIT = 600
 """No call takes longer (CIO_MCP_TIME_BUDGET)."""
@@ -140,34 +135,6 @@ def webhook_tools(
     )
 
 
-@dataclass(slots=True, kw_only=True)
-class _Known:
-    """What is known of a delivery so far."""
-
-    delivery_id: str
-    events: list[Event] = field(default_factory=list[Event])
-    message: Message | None = None
-    problem: CioError | None = None
-    """Why the API did not tell."""
-    is_cut: bool = False
-    """There are more events than are shown."""
-    is_unread: bool = False
-    """The events could not be read when that was last tried."""
-
-    @property
-    def notes(self) -> Json:
-        texts = [*([_CUT] if self.is_cut else []), *([_UNREAD] if self.is_unread else [])]
-        return {"note": " ".join(texts)} if texts else {}
-
-    @property
-    def metrics(self) -> set[str]:
-        return {event.metric for event in self.events} | set(self.message.metrics if self.message else ())
-
-    @property
-    def is_something(self) -> bool:
-        return bool(self.events or self.message)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Desk:
     """Answers for one workspace and one agent."""
@@ -182,7 +149,7 @@ class _Desk:
 
     async def timeline(self, params: GetDeliveryTimeline, course: Course) -> Json:
         """Answer `get_delivery_timeline`; what no event tells is looked up."""
-        known = _Known(delivery_id=params.delivery_id)
+        known = Known(delivery_id=params.delivery_id)
         await self._reread(known)
         if not known.events:
             await self._look(known, course)
@@ -201,7 +168,7 @@ class _Desk:
         """Answer `wait_for_delivery`."""
         began, wanted = self.exchange.now(), float(params.timeout or WAIT_SECONDS)
         in_all = max(0.0, min(wanted, self.exchange.left(course) - SPARE_SECONDS))
-        known = _Known(delivery_id=params.delivery_id)
+        known = Known(delivery_id=params.delivery_id)
         found = await self._awaited(known, params.until, course, began=began, in_all=in_all)
         if found is Verdict.OPEN and await self._arriving():  # the event may not be among those that are reported
             await self._look(known, course)
@@ -219,7 +186,7 @@ class _Desk:
         except EventsUnavailable:
             return unreadable(self.setup())
 
-    async def _awaited(self, known: _Known, until: Until, course: Course, *, began: float, in_all: float) -> Verdict:
+    async def _awaited(self, known: Known, until: Until, course: Course, *, began: float, in_all: float) -> Verdict:
         """Return how a wait ends; what is known grows meanwhile."""
         arriving = await self._arriving()
         pauses, look_at, told_at = iter(LOOK_SECONDS), began, None
@@ -246,18 +213,18 @@ class _Desk:
         except EventsUnavailable:
             return False
 
-    async def _reread(self, known: _Known) -> None:
+    async def _reread(self, known: Known) -> None:
         """Read the events; where they cannot be read, what is known of them stays."""
         if self.events is None:
             return
         try:
-            known.events, known.is_cut = await _of_delivery(self.events, known.delivery_id)
+            known.events, known.is_cut = await events_of(self.events, known.delivery_id)
         except EventsUnavailable:
             known.is_unread = True
         else:
             known.is_unread = False
 
-    async def _look(self, known: _Known, course: Course, *, strict: bool = False) -> None:
+    async def _look(self, known: Known, course: Course, *, strict: bool = False) -> None:
         """Read the message from the API; a failure matters only if there is no other source."""
         try:
             known.message = await message.look(self.exchange, known.delivery_id, course) or known.message
@@ -266,9 +233,9 @@ class _Desk:
                 raise
             known.problem = problem
 
-    def _shown(self, known: _Known) -> Json:
+    def _shown(self, known: Known) -> Json:
         if not known.is_something:
-            raise known.problem or _nothing(known)
+            raise known.problem or nothing(known)
         looked, metrics = (known.message.facts, known.message.metrics) if known.message else ({}, {})
         done = steps(known.events, metrics)
         shown = showing.delivery(known.delivery_id, known.events, looked, done, self.mask)
@@ -276,18 +243,6 @@ class _Desk:
 
     def _bounded(self, shown: Json) -> Json:
         return shaping.bounded(shown, tokens=self.tokens, paging=shaping.Paging())
-
-
-async def _of_delivery(store: EventStore, delivery_id: str) -> tuple[list[Event], bool]:
-    """Return the newest events of a delivery, and whether there are more; of those, the last of every metric stays."""
-    newest = await store.find(Filter(delivery_id=delivery_id), limit=STEPS + 1)
-    events, is_cut = [each.event for each in newest[:STEPS]], len(newest) > STEPS
-    if is_cut:
-        seen = {event.metric for event in events}
-        for metric in (metric for metric in ORDER if metric not in seen):
-            earlier = await store.find(Filter(delivery_id=delivery_id, metric=metric), limit=1)
-            events += [each.event for each in earlier]
-    return events, is_cut
 
 
 def _wanted(params: ListDeliveryEvents) -> Filter:
@@ -313,24 +268,12 @@ def _next_step(found: Verdict, until: Until, *, cut: bool) -> Json:
             return {"next_step": f"{why}, and it may still come: wait again, or go on and look later."}
 
 
-def _nothing(known: _Known) -> CioError:
-    """Return what it means that neither the events nor the API know a delivery."""
-    if known.is_unread:
-        return Unavailable(
-            "The API knows no message of that delivery_id, and the events cannot be read now.", next_step=_ASK_OPERATOR
-        )
-    return NotFound(
-        "No message of that delivery_id is known.",
-        next_step="Give delivery_id as a send returned it, or as list_person_messages shows it (id).",
-    )
-
-
 async def _read(asked: Awaitable[T]) -> T:
     """Return what the store says; raises Unavailable if it cannot be read."""
     try:
         return await asked
     except EventsUnavailable as problem:
-        raise Unavailable("The events cannot be read now.", next_step=_ASK_OPERATOR) from problem
+        raise Unavailable("The events cannot be read now.", next_step=ASK_OPERATOR) from problem
 
 
 def _position(start: str | None) -> Position | None:

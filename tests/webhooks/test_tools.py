@@ -10,10 +10,11 @@ from mcp import MCPError
 
 from cio_mcp.framing import unframed
 from cio_mcp.postgres import Database
+from cio_mcp.webhooks.known import STEPS
 from cio_mcp.webhooks.postgres import PostgresEvents
 from cio_mcp.webhooks.setup import Setup
 from cio_mcp.webhooks.store import EventsUnavailable, Filter
-from cio_mcp.webhooks.tools import STEPS, TOOLS
+from cio_mcp.webhooks.tools import TOOLS
 from tests.webhooks.conftest import Enter, House
 from tests.webhooks.kinds import KINDS
 from tests.webhooks.receiving import body_of, event, signed
