@@ -293,6 +293,13 @@ def test_the_file_of_a_former_signing_key_may_be_empty_or_gone_and_must_be_reada
         load({"CUSTOMERIO_WEBHOOK_SIGNING_KEY_FILE": str(tmp_path / "none")})
 
 
+def test_events_are_not_forgotten_while_a_replay_of_them_would_be_accepted() -> None:
+    ages = {"CIO_MCP_WEBHOOK_MAX_AGE": "864000"}
+    assert load({**ages, "CIO_MCP_EVENTS_DAYS": "10"}).events_days == 10
+    with pytest.raises(SettingsError, match="CIO_MCP_EVENTS_DAYS must be 10 or more: CIO_MCP_WEBHOOK_MAX_AGE"):
+        load({**ages, "CIO_MCP_EVENTS_DAYS": "9"})
+
+
 UNREADABLE = {
     "missing": None,
     "a folder": b"",

@@ -38,6 +38,9 @@ CREDENTIALS = (
 )
 
 
+_DAY = 86_400.0
+
+
 class SettingsError(Exception):
     """A setting cannot be used; the text names it and the remedy."""
 
@@ -150,6 +153,7 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> 
             raise SettingsError(f"{option.flag} needs a value; leave the flag out for the default")
         text = from_flag if from_flag is not None else _from_environment(option, environ)
         values[option.name] = _parse(option, source_of(option, given), text if text is not None else option.default)
+    _refuse_forgetting(values["events_days"], values["webhook_max_age"])
     paths = {option.name: _set(environ.get(_file_of(option))) for option in OPTIONS if option.name in CREDENTIALS}
     return Settings(**values, credential_files={name: path for name, path in paths.items() if path})
 
@@ -223,6 +227,15 @@ def strangers(environ: Mapping[str, str]) -> dict[str, str]:
     odd = (name for name in environ if name.startswith(("CIO_MCP_", "CUSTOMERIO_")) and name not in known)
     near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.7) for name in sorted(odd)}
     return {name: close[0] for name, close in near.items() if close}
+
+
+def _refuse_forgetting(days: float, max_age: float) -> None:
+    """Refuse to forget events while they could be replayed: only what is known of them turns a replay away."""
+    if days * _DAY < max_age:
+        raise SettingsError(
+            f"CIO_MCP_EVENTS_DAYS must be {max_age / _DAY:g} or more: CIO_MCP_WEBHOOK_MAX_AGE accepts events of that "
+            "age, and a replay of one that is forgotten would count as new"
+        )
 
 
 def _refuse_strangers(environ: Mapping[str, str]) -> None:
