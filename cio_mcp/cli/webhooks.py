@@ -16,7 +16,7 @@ from cio_mcp.cli.parser import address
 from cio_mcp.cli.team import Renewal, sites_of
 from cio_mcp.cli.watching import watching
 from cio_mcp.credentials import Credentials
-from cio_mcp.settings import MEMORY, Settings, SettingsError, add_flags, flags_given, load
+from cio_mcp.settings import MEMORY, Settings, SettingsError, add_flags, flags_given, load, with_login
 from cio_mcp.telemetry.spool import run_spooled
 from cio_mcp.transports.http import serve_routes
 from cio_mcp.webhooks.receiver import Receiver
@@ -52,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     _refuse_idle(flags)
     settings = load(os.environ, flags)
     log_to_stderr(settings.log_level, settings.log_format)
+    settings = with_login(settings, os.environ)  # a server goes by it too, and both must mean the same workspace
     if settings.ledger == MEMORY:
         raise SettingsError("--ledger memory would lose every event, and no other process could read them")
     return run_spooled(partial(anyio.run, _serve, settings, *arguments.listen))

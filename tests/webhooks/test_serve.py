@@ -14,8 +14,13 @@ import httpx2
 import pytest
 from anyio.streams.text import TextReceiveStream
 
+from cio_mcp.cli.wiring import workspace_name
+from cio_mcp.login.keeping import keep_in_files
+from cio_mcp.login.kept import Login, mark, seal_of
+from cio_mcp.settings import load, with_login
 from cio_mcp.webhooks.sqlite import SqliteEvents
 from cio_mcp.webhooks.store import Filter
+from tests.cli.homes import only_on_linux
 from tests.webhooks.receiving import KEY, PATIENCE, body_of, event, half_of, signed
 
 pytestmark = pytest.mark.anyio
@@ -184,6 +189,22 @@ async def test_flags_that_would_do_nothing_here_are_refused(tmp_path: Path) -> N
     flags = ("--console", "0", "--auth", "tokens", "--sessions", "--read-only")
     said = await refused(tmp_path, *flags, **SETTINGS)
     assert all(flag in said for flag in flags if flag.startswith("--"))
+
+
+@only_on_linux
+async def test_with_stored_keys_it_receives_the_events_of_their_workspace_as_a_server_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    keys = {"app_api_key": "canary-app-key"}
+    mark(Login(region="us", references=keep_in_files(keys), seal=seal_of(keys)))
+    async with serving(tmp_path, CUSTOMERIO_WEBHOOK_SIGNING_KEY=KEY) as (http, _):
+        body = body_of(event())
+        assert (await http.post(PATH, content=body, headers=signed(body))).text == "kept"
+    of_the_server = workspace_name(with_login(load({}), {}))
+    store = SqliteEvents(tmp_path / "events.sqlite3", workspace=of_the_server, now=time.time)
+    assert len(await store.find(Filter(), limit=5)) == 1
+    await store.aclose()
 
 
 async def test_with_a_file_that_cannot_be_used_it_does_not_start(tmp_path: Path) -> None:
