@@ -19,9 +19,10 @@ async def asked_of(server: Any, tool: str, given: dict[str, Any], *, begun: anyi
     # Only a terminal has somebody to ask; a script is given the plan and a token instead.
     asks = _asked if sys.stdin is not None and sys.stdin.isatty() else None
     async with Client(server, elicitation_callback=asks) as client:
-        if begun:
-            begun.set()
         try:
+            await client.list_tools()  # the SDK wants to know the tools, and else asks once the result is there
+            if begun:
+                begun.set()
             return await client.call_tool(tool, given)
         except MCPError as error:  # raised inside, it would come wrapped in exception groups
             return error

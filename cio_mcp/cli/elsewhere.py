@@ -1,6 +1,5 @@
 """A tool of a server elsewhere, called over HTTP: who is let in, and what is known when the connection breaks."""
 
-import re
 from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
@@ -8,14 +7,17 @@ from urllib.parse import urlsplit
 
 import anyio
 import httpx2
-from mcp import types
+from mcp import MCPError, types
 from mcp.client.streamable_http import streamable_http_client
 
 from cio_mcp.catalog import CATALOG
 from cio_mcp.catalog.endpoint import Access
 from cio_mcp.cli.asking import Asked, GivenUp, asked_of, until_interrupted
 from cio_mcp.cli.beside import beside, first_failure
-from cio_mcp.errors import CioError, NotPermitted, OutcomeUnknown, Unavailable
+from cio_mcp.cli.letting_in import NotTaken, TurnedAway, Unanswered, let_in
+from cio_mcp.cli.own import OWN
+from cio_mcp.errors import CioError, OutcomeUnknown, Unavailable
+from cio_mcp.scrub import one_line
 from cio_mcp.settings import Settings, SettingsError, variables_set
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 15.0
@@ -24,7 +26,8 @@ _OF_THE_CALLER = frozenset({"token", "time_budget", "log_level", "log_format"})
 """Settings that mean something to whoever calls a server elsewhere."""
 _PROMISES = ("sandbox", "read_only", "test_recipients", "profile", "grants", "grant", "areas", "confirm")
 """Settings, in the environment too, on which somebody may rely who forgets that the server elsewhere has its own."""
-_SCOPE = re.compile(r'scope="([a-z_*: ]{1,200})"')
+_REFUSED = (types.INVALID_REQUEST, types.METHOD_NOT_FOUND, types.INVALID_PARAMS)
+"""Errors by which a request is refused as it is (JSON-RPC 2.0, section 5.1); any other may come after its effect."""
 
 
 def checked_url(url: str, flags: Collection[str], environ: Mapping[str, str]) -> str:
@@ -45,82 +48,71 @@ async def called_at(url: str, settings: Settings, tool: str, given: dict[str, An
     token = {"Authorization": f"Bearer {settings.token.reveal()}"} if settings.token else {}
     limits = httpx2.Timeout(CONNECT_SECONDS, read=settings.time_budget + ANSWER_SECONDS)
     begun = anyio.Event()
+    hooks = {"response": [partial(let_in, begun)]}
     answer: Asked = None
     scope = anyio.CancelScope()
     try:
         with scope:
             async with (
                 beside(partial(until_interrupted, scope, lambda: None)),
-                httpx2.AsyncClient(headers=token, timeout=limits, event_hooks={"response": [_let_in]}) as http,
+                httpx2.AsyncClient(headers=token, timeout=limits, event_hooks=hooks) as http,
             ):
                 answer = await asked_of(streamable_http_client(url, http_client=http), tool, given, begun=begun)
-    except* _TurnedAway as failures:
+    except* TurnedAway as failures:
         raise SettingsError(f"--url: {first_failure(failures)}") from None
-    except* _Forbidden as failures:
-        answer = _result(_not_carried(str(first_failure(failures))))
+    except* NotTaken as failures:
+        if isinstance(first := first_failure(failures), NotTaken):
+            answer = _result(first.error)
+    except* Unanswered as failures:
+        answer = _result(_without_result(f"{url} {first_failure(failures)}", tool, begun=begun.is_set()))
     except* httpx2.TransportError as failures:
         answer = _result(_broken_off(url, tool, first_failure(failures), begun=begun.is_set()))
     if scope.cancelled_caught:
         return _result(_given_up(url, tool, begun=begun.is_set()))
+    if isinstance(answer, MCPError) and answer.error.code not in _REFUSED:
+        said = f'{url} answered "{one_line(answer.error.message, 200)}"'
+        return _result(_without_result(said, tool, begun=begun.is_set()))
     return answer
-
-
-class _TurnedAway(Exception):
-    """The server at a URL does not let the caller in."""
-
-
-class _Forbidden(Exception):
-    """The token does not carry what the call needs; the text names it."""
-
-
-async def _let_in(response: httpx2.Response) -> None:
-    """Stop at an answer that no call can mend; what it says besides is the server's own business."""
-    match response.status_code:
-        case 401:
-            raise _TurnedAway("the server does not know you: set CIO_MCP_TOKEN to a token of it (cio-mcp token create)")
-        case 403 if needed := _SCOPE.search(response.headers.get("www-authenticate", "")):
-            raise _Forbidden(needed[1])
-        case 403:
-            raise _TurnedAway("the server refuses this address")
-        case 404 | 405 | 421:
-            raise _TurnedAway("there is no MCP server at that address: is its path right (/mcp), and its name?")
 
 
 def _broken_off(url: str, tool: str, failure: BaseException, *, begun: bool) -> CioError:
     """Return what is known of a call whose connection broke; raises SettingsError if there never was one."""
     if not begun or isinstance(failure, httpx2.ConnectError | httpx2.ConnectTimeout):
         raise SettingsError(f"--url: no connection to {url}; is the server running?") from None
+    return _lost(f"The connection to {url} broke before the answer came", tool)
+
+
+def _without_result(said: str, tool: str, *, begun: bool) -> CioError:
+    """Return what is known of a call in place of whose result something else came; raises SettingsError if nothing."""
+    if not begun:
+        raise SettingsError(f"--url: {said}, and nothing was sent; is a server running behind that address?") from None
+    return _lost(f"{said} in place of the result", tool)
+
+
+def _lost(what: str, tool: str) -> CioError:
     if _reads(tool):
-        return Unavailable(
-            f"The connection to {url} broke before the answer came. Reading changed nothing.",
-            next_step="Call again once the server is there.",
-        )
-    return _unknown(f"The connection to {url} broke", tool)
+        return Unavailable(f"{what}. Reading changed nothing.", next_step="Call again once the server is there.")
+    return _unknown(what, tool)
 
 
 def _given_up(url: str, tool: str, *, begun: bool) -> CioError:
     """Return what is known of a call that nobody waited for; raises GivenUp if there is nothing to be known."""
     if not begun or _reads(tool):
         raise GivenUp
-    return _unknown(f"You left {url}", tool)
+    return _unknown(f"You left {url} before the answer came", tool)
 
 
 def _reads(tool: str) -> bool:
+    if own := OWN.get(tool):
+        return own.read_only
     endpoint = CATALOG.get(tool)
     return endpoint is not None and endpoint.access is Access.READ
 
 
 def _unknown(what: str, tool: str) -> OutcomeUnknown:
     return OutcomeUnknown(
-        f"{what} before the answer came: it is not known whether {tool} took effect.",
+        f"{what}: it is not known whether {tool} took effect.",
         next_step="Do not repeat it blindly: list_unknown_operations tells, there or on another server of its ledger.",
-    )
-
-
-def _not_carried(scope: str) -> NotPermitted:
-    words = ",".join(scope.split())
-    return NotPermitted(
-        f"The token does not carry {words}.", next_step=f"Ask the operator for a token made with --grant {words}."
     )
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
-from cio_mcp.sandbox import RunningSandbox
-from tests.cli.commands import PATIENCE, run
+from cio_mcp.sandbox import Fault, RunningSandbox
+from tests.cli.commands import PATIENCE, run, running
 from tests.ledger.worlds import at
 from tests.limiter_engine.servers import RedisServer
 from tests.replicas.conftest import Open
@@ -228,3 +229,25 @@ async def test_a_ledger_key_that_is_not_theirs_writes_nothing(sandbox: RunningSa
 def _sent_with(environment: dict[str, str]) -> str:
     ended = run("call", "send_email", json.dumps(MAIL), env=environment)
     return ended.out + ended.err
+
+
+@pytest.mark.parametrize(("tool", "arguments", "code"), [("send_email", MAIL, 3), ("list_segments", {}, 1)])
+async def test_a_call_whose_replica_dies_behind_the_proxy_is_not_told_as_failed(
+    sandbox: RunningSandbox, replicas: Open, *, tool: str, arguments: dict[str, Any], code: int
+) -> None:
+    sandbox.app.state.faults.add(Fault(kind="hang", seconds=8))
+    async with replicas(count=1) as house:
+        url = f"{house.proxy}/mcp"
+        token = house.agent.headers["authorization"].removeprefix("Bearer ")
+        with running("call", "--url", url, tool, json.dumps(arguments), env={"CIO_MCP_TOKEN": token}) as calling:
+            with anyio.fail_after(PATIENCE):
+                while not sandbox.app.state.journal:  # noqa: ASYNC110 - another process
+                    await anyio.sleep(0.05)
+            house.replicas[0].kill()
+            ended = await anyio.to_thread.run_sync(calling.end)
+        later = await house.command("call", "--url", url, tool, json.dumps(arguments))
+    assert ended.code == code
+    assert ended.err.startswith("outcome_unknown: " if code == 3 else "unavailable: ")
+    assert f"{url} answered 502" in ended.err
+    assert "nothing was sent" in later.sentence(2)
+    assert "answered 502" in later.err

@@ -66,7 +66,8 @@ def test_calls_that_take_too_long_are_told_and_the_process_ends_in_time() -> Non
             answers = [answer(sock) for sock in calls]
             assert server.server.wait() == 0
         assert {answered.status for answered in answers} == {503}
-        assert {answered.message for answered in answers} == {"The server is stopping"}
+        assert {answered.message for answered in answers} == {"The server had to stop before the answer was there"}
+        assert not any("retry-after" in answered.headers for answered in answers), "a send may have left"
         assert server.server.errors[-1] == "lifespan left"
 
 

@@ -44,7 +44,7 @@ class InFlight:
                 request.served.cancel()
 
     def end_all(self) -> None:
-        """End every request; one without an answer is answered 503."""
+        """End every request; one without an answer is answered 503, which says whether it had begun."""
         for request in self._requests:
             request.served.cancel()
 
@@ -73,8 +73,14 @@ class InFlight:
                 if begun:
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
                 else:
-                    await _stopped(scope)(scope, receive, send)
+                    await (_cut if request.is_whole else _stopped)(scope)(scope, receive, send)
 
 
 def _stopped(scope: Scope) -> Response:
+    """Return the refusal of a request that nobody has looked at: it may be made again elsewhere."""
     return refusal(scope, 503, "The server is stopping", {"Retry-After": "1", "Connection": "close"})
+
+
+def _cut(scope: Scope) -> Response:
+    """Return the end of a request that was served: what it did is not known, so no time is named to make it again."""
+    return refusal(scope, 503, "The server had to stop before the answer was there", {"Connection": "close"})
