@@ -61,6 +61,28 @@ def test_a_replica_is_told_settings_that_exist_and_may_listen_to_others(tmp_path
     assert found.webhook_signing_key
 
 
+def test_the_secrets_of_the_compose_file_can_be_read_by_whoever_the_containers_run_as_and_by_nobody_else(
+    tmp_path: Path,
+) -> None:
+    steps = re.findall(r"^#   (.*)$", (FOLDER / "compose.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+    [by_hand] = [step for step in steps if step.startswith("and ")]
+    names = re.findall(r"\w+_\w+", by_hand)
+    written = " && ".join(f"echo canary > secrets/{name}" for name in names)
+    script = "\n".join(written if step == by_hand else step for step in steps)
+    done = subprocess.run(["/bin/sh", "-ec", script], cwd=tmp_path, capture_output=True, timeout=30, check=False)  # noqa: S603 - ours
+    assert done.returncode == 0, done.stderr
+    files = {name: FOLDER / entry["file"] for name, entry in COMPOSE["secrets"].items()}
+    made = {name: tmp_path / file.relative_to(FOLDER) for name, file in files.items()}
+    # Compose mounts the file itself, as it is: neither uid 65532 nor PostgreSQL's owns it.
+    assert {name: oct(file.stat().st_mode & 0o777) for name, file in made.items()} == dict.fromkeys(files, "0o444")
+    assert oct((tmp_path / "secrets").stat().st_mode & 0o777) == "0o700"
+    told = TOLD["compose"].items()
+    found = load({name: str(made[Path(value).name]) for name, value in told if value.startswith("/run/secrets/")})
+    assert found.site_id
+    assert found.ledger_key
+    assert (found.site_id.reveal(), len(found.ledger_key.reveal())) == ("canary", 64)
+
+
 def test_what_a_container_may_do_is_nothing_but_serve() -> None:
     replica = COMPOSE["services"]["replica"]
     assert (replica["read_only"], replica["cap_drop"]) == (True, ["ALL"])
