@@ -142,7 +142,9 @@ class Clearance:
         async def ask(question: str) -> Reply:
             began = self.exchange.now()
             try:
-                return await caller.person.ask(question)
+                with self.exchange.departure.cutting_short():
+                    return await caller.person.ask(question)
+                return Reply.SILENT
             finally:
                 course.deadline += self.exchange.now() - began  # a person's time is not the call's
 
@@ -167,7 +169,8 @@ class Clearance:
     async def _wait(self, course: Course, condition: Callable[[], Awaitable[bool]]) -> bool:
         """Wait until something is so, as long as time is left to act on it."""
         while not await condition():
-            if self.exchange.left(course) <= 2 * REPLY_SECONDS:
+            if self.exchange.departure.has_begun or self.exchange.left(course) <= 2 * REPLY_SECONDS:
                 return False
-            await self.exchange.sleep(OPERATOR_POLL_SECONDS)
+            with self.exchange.departure.cutting_short():
+                await self.exchange.sleep(OPERATOR_POLL_SECONDS)
         return True

@@ -277,7 +277,11 @@ class Delivery:
         expected = self.budgets.expected_wait(job.lease.name, job.endpoint.buckets)
         if ANNOUNCED_SECONDS <= expected <= self._patience(course):
             await course.caller.waiting(expected)
-        slots = await self.budgets.acquire(job.lease.name, job.endpoint.buckets, max_wait=self._patience(course))
+        in_line = partial(self.budgets.acquire, job.lease.name, job.endpoint.buckets, max_wait=self._patience(course))
+        try:
+            slots = await self.gateway.unless_leaving(in_line)
+        except Unsent as error:
+            raise Undelivered(Fault.UNSENT, str(error), local=error.local) from None
         course.waited += slots.waited
         self.observer.waited(Wait(workspace=self.workspace, bucket=job.bucket, seconds=slots.waited))
         return slots

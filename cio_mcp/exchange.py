@@ -1,7 +1,7 @@
 """A checked call carried to Customer.io and back: credential, delivery, reading, a look at what stayed unanswered."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cio_mcp import arguments, failures, framing, readback, wire
@@ -10,6 +10,7 @@ from cio_mcp.catalog.endpoint import Catalog, Endpoint, Repeat
 from cio_mcp.catalog.params import Params
 from cio_mcp.credentials import Credentials
 from cio_mcp.delivery import Course, Delivery, Job, Undelivered
+from cio_mcp.departure import Departure
 from cio_mcp.errors import BadCredential, CioError, NotFound, OutcomeUnknown
 from cio_mcp.gateway import Oversized
 from cio_mcp.native import told
@@ -23,6 +24,8 @@ class Exchange:
     credentials: Credentials
     budgets: Budgets
     delivery: Delivery
+    departure: Departure = field(default_factory=Departure)
+    """Ends waits that have nothing to do with Customer.io; those for its answers end with the gateway's."""
 
     @property
     def mint(self) -> Callable[[], str]:

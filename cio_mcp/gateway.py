@@ -2,11 +2,11 @@
 
 import math
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import httpx2
@@ -15,6 +15,8 @@ from cio_mcp import __version__
 from cio_mcp.budgets import Slots
 from cio_mcp.credentials import Lease
 from cio_mcp.wire import Answer, Request
+
+T = TypeVar("T")
 
 REPLY_BYTES = 10_000_000
 """Decoded bytes read of one answer: Customer.io's largest page, 30,000 people, has about 3 MB."""
@@ -164,6 +166,12 @@ class Gateway:
         """Close all connections."""
         for client in self._clients.values():
             await client.aclose()
+
+    async def unless_leaving(self, wait: Callable[[], Awaitable[T]]) -> T:
+        """Return what is waited for before an attempt; raises Unsent when the process must end."""
+        with self._until_abandoned(math.inf):
+            return await wait()
+        raise Unsent(_LEAVING, local=True)
 
     async def place(self, patience: float, *, reserved: bool) -> Place:
         """Wait up to `patience` seconds for one of the connections; raises Unsent when that was too short.

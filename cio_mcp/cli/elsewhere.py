@@ -1,6 +1,6 @@
 """A tool of a server elsewhere, called over HTTP: who is let in, and what is known when the connection breaks."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,7 +48,7 @@ async def called_at(url: str, settings: Settings, tool: str, given: dict[str, An
     token = {"Authorization": f"Bearer {settings.token.reveal()}"} if settings.token else {}
     limits = httpx2.Timeout(CONNECT_SECONDS, read=settings.time_budget + ANSWER_SECONDS)
     begun = anyio.Event()
-    hooks = {"response": [partial(let_in, begun)]}
+    hooks: dict[str, list[Callable[..., Any]]] = {"response": [partial(let_in, begun)]}
     answer: Asked = None
     scope = anyio.CancelScope()
     try:

@@ -44,7 +44,7 @@ async def _stdio(settings: Settings) -> int:
             say("cio-mcp: serving MCP over stdio and waiting for a client; Ctrl-C ends it, `cio-mcp --help` tells more")
         server = server_of(served.face, watch.observer)
         _settle_memory()
-        return await serve_stdio(server, give_up=served.abandon, on_hangup=served.renew_now)
+        return await serve_stdio(server, depart=served.depart, give_up=served.abandon, on_hangup=served.renew_now)
 
 
 async def _http(settings: Settings, host: str, port: int) -> int:
@@ -75,6 +75,7 @@ async def _http(settings: Settings, host: str, port: int) -> int:
                 proving=served.event_routes,
                 checks={"store": served.store_answers, "credentials": served.has_credentials},
                 ready=lambda url: say(f"cio-mcp serves MCP at {url}"),
+                depart=served.depart,
                 give_up=served.abandon,
                 on_hangup=served.renew_now,
             )

@@ -44,6 +44,8 @@ class Team:
     """Where servers on several machines keep it together."""
     receivers: Mapping[str, Receiver]
     """Of the workspaces whose events are received here."""
+    depart: Callable[[], None]
+    """Has calls answer what they know that wait for a person or an event; called on the event loop, more than once."""
     renew_now: Callable[[], None]
     """Has the credentials of all workspaces read anew at once, without waiting for it; called on the event loop."""
 
@@ -121,6 +123,7 @@ async def team(settings: Settings, observer: Observer = UNOBSERVED) -> AsyncIter
             ledger=record,
             database=database,
             receivers=receivers,
+            depart=common.departure.begin,
             renew_now=renewal.soon,
         )
         renewing.cancel_scope.cancel()

@@ -5,7 +5,7 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import httpx2
@@ -20,6 +20,7 @@ from cio_mcp.cli.keeping import recording
 from cio_mcp.cli.sharing import Sharer, limits_shared, unshared
 from cio_mcp.credentials import Credentials
 from cio_mcp.delivery import Delivery, Effects
+from cio_mcp.departure import Departure
 from cio_mcp.exchange import Exchange
 from cio_mcp.gatekeeper import Gatekeeper
 from cio_mcp.gateway import Gateway, new_client
@@ -85,6 +86,7 @@ class Common:
     ledger: Ledger
     clock: SteadyClock
     observer: Observer = UNOBSERVED
+    departure: Departure = field(default_factory=Departure)
 
 
 def only_site(settings: Settings) -> Site:
@@ -127,7 +129,13 @@ async def wired_site(
             observer=observer,
             workspace=site.name,
         )
-        exchange = Exchange(catalog=CATALOG, credentials=credentials, budgets=budgets, delivery=delivery)
+        exchange = Exchange(
+            catalog=CATALOG,
+            credentials=credentials,
+            budgets=budgets,
+            delivery=delivery,
+            departure=common.departure,
+        )
         recollection = Recollection()
         operations = operation_tools(
             ledger=record,

@@ -36,8 +36,10 @@ class Shutdown:
     That is within `budget` seconds, or within `after_signal` if a signal is the cause. `patience` is the cancel scope
     in which to wait for calls in flight: it expires a fifth of the time (at most a second) before the end, so that what
     was cancelled can still record how it ended. A moment before that, `give_up` is called on the event loop: what waits
-    for somebody else can end by itself then, and be answered. A thread of its own keeps the guarantee: an event loop
-    that is stuck in a handler, or a worker thread that never returns, cannot defeat it.
+    for an answer of somebody else can end by itself then, and be answered. `depart` is called there as soon as the end
+    is asked for, perhaps more than once: what need not go on waiting at all can be answered at once. A thread of its
+    own keeps the guarantee: an event loop that is stuck in a handler, or a worker thread that never returns, cannot
+    defeat it.
 
     The signals of a process are heard at one place alone. So SIGHUP is heard here too where `on_hangup` is given, which
     is called on the event loop then; else, and where there is no such signal, it is left to the system.
@@ -48,6 +50,7 @@ class Shutdown:
         *,
         budget: float,
         after_signal: float,
+        depart: Callable[[], None] = _nothing,
         give_up: Callable[[], None] = _nothing,
         on_hangup: Callable[[], None] | None = None,
     ) -> None:
@@ -56,6 +59,7 @@ class Shutdown:
         self.exit_code = 0
         self._budget = budget
         self._after_signal = after_signal
+        self._depart = depart
         self._give_up = give_up
         self._on_hangup = on_hangup
         self._giving_up: asyncio.TimerHandle | None = None
@@ -125,6 +129,7 @@ class Shutdown:
             self._giving_up.cancel()
         self._giving_up = self._loop.call_at(self.patience.deadline - spare / 4, self._give_up)
         self.requested.set()
+        self._depart()
 
     def _knock(self) -> None:
         with suppress(OSError):  # full: the thread has enough to wake up for

@@ -38,6 +38,7 @@ async def serve_stdio(
     server: Server[Any],
     *,
     drain: float | None = None,
+    depart: Callable[[], None] = lambda: None,
     give_up: Callable[[], None] = lambda: None,
     on_hangup: Callable[[], None] | None = None,
 ) -> int:
@@ -45,16 +46,21 @@ async def serve_stdio(
 
     Ends at the end of input (0), on SIGTERM (0), on SIGINT (130) and when the client no longer reads (1). Calls in
     flight may then finish and are answered. They have `drain` seconds: by default 5, and 10 after a signal, whose
-    sender waits. Shortly before these have passed `give_up` is called, which makes calls end that wait for somebody
-    else; then those still running are cancelled, and at last the process ends by itself, even after this function
-    has returned. The standard streams are not given back: the caller flushes what it must and exits.
+    sender waits. At once `depart` is called, which makes calls end that need not go on waiting; shortly before the end
+    `give_up`, which makes calls end that wait for an answer of somebody else. Then those still running are cancelled,
+    and at last the process ends by itself, even after this function has returned. The standard streams are not given
+    back: the caller flushes what it must and exits.
 
     `on_hangup` is called on SIGHUP, where there is one; without it that ends the process at once.
     """
     guard_against_leaks(server)
     # Never let go: this process has no purpose after its client.
     shutdown = Shutdown(
-        budget=drain or _DRAIN, after_signal=drain or _DRAIN_AFTER_SIGNAL, give_up=give_up, on_hangup=on_hangup
+        budget=drain or _DRAIN,
+        after_signal=drain or _DRAIN_AFTER_SIGNAL,
+        depart=depart,
+        give_up=give_up,
+        on_hangup=on_hangup,
     )
     wire_in, wire_out = take_standard_streams()
     with shutdown.on_signals():

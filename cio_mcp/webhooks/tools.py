@@ -175,7 +175,8 @@ class _Desk:
             found = verdict(params.until, known.metrics)
         waited = round(self.exchange.now() - began, 1)
         outcome: Json = {"reached": found is Verdict.REACHED, "waited_seconds": waited}
-        return outcome | self._shown(known) | _next_step(found, params.until, cut=in_all < wanted)
+        over = "This server is about to stop" if self.exchange.departure.has_begun else _over(cut=in_all < wanted)
+        return outcome | self._shown(known) | _next_step(found, params.until, over)
 
     async def setting_up(self, _params: GetWebhookSetup, _course: Course) -> Json:
         """Answer `get_webhook_setup`."""
@@ -199,12 +200,13 @@ class _Desk:
                 look_at = self.exchange.now() + next(pauses, LOOK_SECONDS[-1])
             found = verdict(until, known.metrics)
             left = began + in_all - self.exchange.now()
-            if found is not Verdict.OPEN or left <= 0:
+            if found is not Verdict.OPEN or left <= 0 or self.exchange.departure.has_begun:
                 return found
             if told_at is None or now - told_at >= TELL_SECONDS:
                 await self.progress(course, now - began if told_at else 0.0, in_all, f"Waiting for {until}")
                 told_at = now
-            await self.exchange.sleep(min(POLL_SECONDS, left))
+            with self.exchange.departure.cutting_short():
+                await self.exchange.sleep(min(POLL_SECONDS, left))
 
     async def _arriving(self) -> bool:
         """Say whether Customer.io reports here, and that can be read, so that waiting for an event makes sense."""
@@ -257,15 +259,18 @@ def _wanted(params: ListDeliveryEvents) -> Filter:
     )
 
 
-def _next_step(found: Verdict, until: Until, *, cut: bool) -> Json:
+def _over(*, cut: bool) -> str:
+    return "This call's time is up" if cut else "The timeout is over"
+
+
+def _next_step(found: Verdict, until: Until, over: str) -> Json:
     match found:
         case Verdict.REACHED:
             return {}
         case Verdict.RULED_OUT:
             return {"next_step": f"It will never be {until}: timeline says why."}
         case Verdict.OPEN:
-            why = "This call's time is up" if cut else "The timeout is over"
-            return {"next_step": f"{why}, and it may still come: wait again, or go on and look later."}
+            return {"next_step": f"{over}, and it may still come: wait again, or go on and look later."}
 
 
 async def _read(asked: Awaitable[T]) -> T:

@@ -71,6 +71,20 @@ def test_calls_that_take_too_long_are_told_and_the_process_ends_in_time() -> Non
         assert server.server.errors[-1] == "lifespan left"
 
 
+def test_calls_of_sessions_that_take_too_long_are_told_too() -> None:
+    with over_http(sessions=True, drain=3.0) as server, contextlib.ExitStack() as stack:
+        session = server.post(initialize()).headers["mcp-session-id"]
+        calls = [stack.enter_context(server.connect()) for _ in range(CALLS)]
+        for number, calling in enumerate(calls):
+            server.send(calling, call(number, "slow", seconds=600), mcp_session_id=session)
+        wait_for_starts(server, CALLS)
+        server.stop()
+        errors = [json.loads(answer(calling).body.split(b"data: ")[-1])["error"] for calling in calls]
+        assert server.server.wait() == 0
+        assert {error["message"] for error in errors} == {"The server had to stop before the answer was there"}
+        assert server.server.errors[-1] == "lifespan left", "it did not end by itself in time"
+
+
 def test_a_client_that_takes_no_answer_does_not_hold_up_the_exit() -> None:
     with over_http(drain=3.0) as server, socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from cio_mcp.transports.http.answers import MCP_PATH, NOTHING, Careful
 from cio_mcp.transports.http.assembly import assembled, routes_alone
 from cio_mcp.transports.http.connections import Connection, Places
+from cio_mcp.transports.http.endable import Endable, made_endable
 from cio_mcp.transports.http.endpoint import McpEndpoint
 from cio_mcp.transports.http.exposure import Exposure
 from cio_mcp.transports.http.health import Check, Health
@@ -48,6 +49,7 @@ async def serve_http(
     ready: Callable[[str], None] | None = None,
     drain: float = 10.0,
     notice: float = 0.0,
+    depart: Callable[[], None] = lambda: None,
     give_up: Callable[[], None] = lambda: None,
     on_hangup: Callable[[], None] | None = None,
 ) -> None:
@@ -70,8 +72,9 @@ async def serve_http(
     latter asks `checks`, whose names only the log shows.
 
     After a signal requests that have come whole may finish, the others and endless streams end at once, and the
-    process ends within `drain` seconds; shortly before, `give_up` is called, which makes calls end that wait for
-    somebody else. For the first `notice` seconds of these nothing changes but that `/health/ready` says 503.
+    process ends within `drain` seconds. At once `depart` is called, which makes calls end that need not go on waiting;
+    shortly before the end `give_up`, which makes calls end that wait for an answer of somebody else. For the first
+    `notice` seconds nothing else changes but that `/health/ready` says 503.
 
     `on_hangup` is called on SIGHUP, where there is one; without it that ends the process at once.
 
@@ -83,8 +86,10 @@ async def serve_http(
         raise ValueError(f"the notice of {notice} s must leave something of the {drain} s to stop in")
     limits = limits or Limits()
     guard_against_leaks(server)
+    calls: Endable | None = None
     if sessions:
         refuse_the_unwritable(server)
+        calls = made_endable(server)
     health = Health(checks or {})
     with listening(exposure.address, port) as listener:
         allowed = exposure.allow_list(listener.getsockname()[1])
@@ -93,14 +98,11 @@ async def serve_http(
         if authentication and not insecure_loopback:
             mcp = authentication(mcp)
         app = assembled(mcp, health=health, routes=routes, proving=proving, allowed=allowed, limits=limits)
-        with Shutdown(budget=drain, after_signal=drain, give_up=give_up, on_hangup=on_hangup) as shutdown:
-            serving = Serving(
-                InFlight(Careful(app, nothing=f"{NOTHING}; MCP is served at {MCP_PATH}")),
-                health,
-                limits,
-                shutdown=shutdown,
-                notice=notice,
-            )
+        front = InFlight(Careful(app, nothing=f"{NOTHING}; MCP is served at {MCP_PATH}"))
+        with Shutdown(
+            budget=drain, after_signal=drain, depart=depart, give_up=give_up, on_hangup=on_hangup
+        ) as shutdown:
+            serving = Serving(front, health, limits, shutdown=shutdown, notice=notice, calls=calls)
             async with manager.run():
                 await serving.run(listener, drain, lambda: _announce(ready, listener, MCP_PATH))
 
@@ -151,13 +153,21 @@ class Serving:
     """One run of uvicorn on one socket, and how it ends."""
 
     def __init__(
-        self, in_flight: InFlight, health: Health, limits: Limits, *, shutdown: Shutdown, notice: float
+        self,
+        in_flight: InFlight,
+        health: Health,
+        limits: Limits,
+        *,
+        shutdown: Shutdown,
+        notice: float,
+        calls: Endable | None = None,
     ) -> None:
         self._in_flight = in_flight
         self._health = health
         self._limits = limits
         self._shutdown = shutdown
         self._notice = notice
+        self._calls = calls
         self._places = Places(affordable(limits.connections))
 
     async def run(self, listener: socket.socket, drain: float, announce: Callable[[], None]) -> None:
@@ -183,6 +193,9 @@ class Serving:
                 await anyio.sleep_forever()
         finally:  # also when cancelled from outside: uvicorn leaves sockets and requests behind if it is
             self._take_no_more(server)
+        if self._calls:
+            self._calls.end_all()
+            await anyio.sleep(self._shutdown.remaining / 4)  # their answers need the requests that wait for them
         self._in_flight.end_all()
         await anyio.sleep(self._shutdown.remaining / 2)
         self._places.abort_all()
