@@ -73,7 +73,7 @@ async def _http(settings: Settings, host: str, port: int) -> int:
                 sessions=settings.sessions,
                 routes=door.routes if door else (),
                 proving=served.event_routes,
-                checks={"store": served.store_answers, "credentials": served.has_credentials},
+                checks={"store": served.without_store, "credentials": served.without_credentials},
                 ready=lambda url: say(f"cio-mcp serves MCP at {url}"),
                 depart=served.depart,
                 give_up=served.abandon,

@@ -18,7 +18,7 @@ from cio_mcp.cli.sharing import limits_shared
 from cio_mcp.cli.wiring import Common, Site, only_site, wired_site
 from cio_mcp.credentials import Credentials
 from cio_mcp.faces import Face, Reception
-from cio_mcp.ledger import Ledger
+from cio_mcp.ledger import Ledger, Unrecorded
 from cio_mcp.ledger.clock import SteadyClock
 from cio_mcp.observing import UNOBSERVED, Observer
 from cio_mcp.pipeline import Pipeline
@@ -76,14 +76,18 @@ class Team:
         """Where Customer.io posts its events."""
         return event_routes(self.receivers, several=self.settings.workspaces is not None)
 
-    async def store_answers(self) -> bool:
-        """Say whether the record can be read; raises Unrecorded if not."""
-        await self.ledger.unknown(self.settings.agent, limit=1)
-        return True
+    async def without_store(self) -> str:
+        """Say why the record cannot be read, nothing if it can."""
+        try:
+            await self.ledger.unknown(self.settings.agent, limit=1)
+        except Unrecorded as problem:
+            return str(problem)
+        return ""
 
-    async def has_credentials(self) -> bool:
-        """Say whether every workspace has a credential; Customer.io is not asked, which would cost its limits."""
-        return all(pipeline.exchange.credentials.names for pipeline in self.pipelines.values())
+    async def without_credentials(self) -> str:
+        """Say which workspaces have no credential; Customer.io is not asked, which would cost its limits."""
+        bare = [name for name, pipeline in self.pipelines.items() if not pipeline.exchange.credentials.names]
+        return f"none for {', '.join(bare)}" if bare else ""
 
     def abandon(self) -> None:
         """Wait no longer for any answer of Customer.io, and send nothing more."""

@@ -22,7 +22,7 @@ from cio_mcp.transports.http import serve_routes
 from cio_mcp.webhooks.receiver import Receiver
 from cio_mcp.webhooks.room import Room
 from cio_mcp.webhooks.setup import KEY_SETTING, path_of
-from cio_mcp.webhooks.store import EventsUnavailable
+from cio_mcp.webhooks.store import EventStore, EventsUnavailable
 
 _MEANT_HERE = frozenset({
     "sandbox", "workspaces", "ledger", "store", "webhook_max_age", "webhook_max_ahead", "events_days",
@@ -105,16 +105,16 @@ async def _received(
     receivers: dict[str, Receiver], host: str, port: int, *, several: bool, on_hangup: Callable[[], None]
 ) -> None:
     routes = event_routes(receivers, several=several)
-    checks = {f"events of {name}": receiver.intake.store.standing for name, receiver in receivers.items()}
+    stores = {f"events of {name}": receiver.intake.store for name, receiver in receivers.items()}
     path = path_of(f"{{{','.join(receivers)}}}" if several else None)
     try:
-        for check in checks.values():
-            await check()  # a store that cannot be used is told now, not with the first event
+        for store in stores.values():
+            await store.standing()  # a store that cannot be used is told now, not with the first event
         await serve_routes(
             routes,
             host=host,
             port=port,
-            checks=checks,
+            checks={name: partial(_unavailable, store) for name, store in stores.items()},
             ready=lambda url: _announce(url + path),
             on_hangup=on_hangup,
         )
@@ -124,6 +124,15 @@ async def _received(
         raise SettingsError(f"--listen: {error}") from None
     except OSError as error:
         raise SettingsError(f"--listen: {host}:{port} cannot be used ({os.strerror(error.errno or 0)})") from None
+
+
+async def _unavailable(store: EventStore) -> str:
+    """Say why events cannot be kept, nothing if they can."""
+    try:
+        await store.standing()
+    except EventsUnavailable as problem:
+        return str(problem)
+    return ""
 
 
 def _announce(where: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import statistics
 from collections import Counter
 from collections.abc import Iterator
@@ -222,6 +223,16 @@ async def test_a_ledger_key_that_is_not_theirs_writes_nothing(sandbox: RunningSa
         await house.call(0, "send_email", MAIL)
         environment = house.environment | {"CIO_MCP_LEDGER_KEY": LEDGER_KEY[::-1]}
         answer = await anyio.to_thread.run_sync(lambda: _sent_with(environment))
+        with running("serve", "--http", "0", env=environment) as other:
+            url = (await anyio.to_thread.run_sync(other.wait_for, "serves MCP at")).split()[-1]
+            probes = [await house.agent.get(url.replace("/mcp", "/health/ready")) for _ in range(3)]
+            ended = await anyio.to_thread.run_sync(other.end, signal.SIGTERM)
+    said = [line for line in ended.err.splitlines() if "not ready" in line]
+    assert [probe.status_code for probe in probes] == [503] * 3
+    assert len(said) == 1, "once, however often it is asked"
+    assert "not ready: store (" in said[0]
+    assert "the ledger's key is not the one that it was made with; set CIO_MCP_LEDGER_KEY" in said[0]
+    assert LEDGER_KEY[::-1] not in said[0]
     assert "not_recorded" in answer
     assert sum(received.raw_path == "/v1/send/email" for received in sandbox.app.state.journal) == 1
 

@@ -116,7 +116,9 @@ def create(connection: Connection, keys: Keys) -> None:
 def check_key(connection: Connection, name: str, keys: Keys) -> None:
     """Raise Unrecorded unless these are the keys with which the ledger was made."""
     if connection.execute("SELECT key_check FROM base").fetchall() != [(keys.check,)]:
-        raise Unrecorded(f"{name}: the ledger's key is not the one that it was made with; set the right one")
+        raise Unrecorded(
+            f"{name}: the ledger's key is not the one that it was made with; set CIO_MCP_LEDGER_KEY to that"
+        )
 
 
 def stand_alone(connection: Connection) -> None:

@@ -11,7 +11,10 @@ from starlette.types import Receive, Scope, Send
 _log = logging.getLogger(__name__)
 
 Check = Callable[[], Awaitable[object]]
-"""Fails by raising, by answering False, or by taking too long."""
+"""Fails by raising, by answering False or with a text that tells the operator why, or by taking too long.
+
+Of what it raises only the kind is told: its text may hold anything.
+"""
 
 LIVE, READY = "/health/live", "/health/ready"
 _IN_TIME = 2.0
@@ -28,7 +31,7 @@ class Health:
         """Set when the server stops: from then on it is not ready, whatever it can still do."""
         self._checks = dict(checks)
         self._looking = anyio.Lock()
-        self._failing: frozenset[str] = frozenset()
+        self._failing: dict[str, str] = {}
         self._looked_at = float("-inf")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,26 +49,33 @@ class Health:
         return not (self.draining or self._failing)
 
     async def _look(self) -> None:
-        failing: set[str] = set()
+        failing: dict[str, str] = {}
 
         async def ask(name: str, check: Check) -> None:
-            if not await _passes(check):
-                failing.add(name)
+            if why := await _failure(check):
+                failing[name] = why
 
         async with anyio.create_task_group() as asking:
             for name, check in self._checks.items():
                 asking.start_soon(ask, name, check)
         if failing != self._failing:
-            _log.warning("not ready: %s", ", ".join(sorted(failing))) if failing else _log.warning("ready again")
-        self._failing = frozenset(failing)
+            _log.warning("not ready: %s", _told(failing)) if failing else _log.warning("ready again")
+        self._failing = failing
         self._looked_at = anyio.current_time()
 
 
-async def _passes(check: Check) -> bool:
-    passed: object = False
+def _told(failing: Mapping[str, str]) -> str:
+    return "; ".join(f"{name} ({why})" for name, why in sorted(failing.items()))
+
+
+async def _failure(check: Check) -> str:
+    """Return why a check fails, nothing if it passes."""
+    answered: object = f"no answer within {_IN_TIME:g} s"
     with anyio.move_on_after(_IN_TIME):
         try:
-            passed = await check()
+            answered = await check()
         except Exception as exc:  # noqa: BLE001 - whatever it is, it is not ready
-            _log.debug("a check failed: %s", type(exc).__name__)
-    return passed is not False
+            answered = type(exc).__name__
+    if answered is False:
+        return "no"
+    return answered if isinstance(answered, str) else ""
