@@ -32,14 +32,26 @@ class Sources:
     meter: Meter
 
 
+def tracing_by(spans: SpanProcessor) -> TracerProvider:
+    """Return what makes spans for a processor; raises ValueError for variables that the SDK cannot read."""
+    provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
+    provider.add_span_processor(spans)
+    return provider
+
+
+def metering_by(readers: Sequence[MetricReader]) -> MeterProvider:
+    """Return what makes instruments for readers; raises ValueError for variables that the SDK cannot read."""
+    try:
+        return MeterProvider(readers, resource=_resource(), shutdown_on_exit=False)
+    except ValueError:
+        for reader in readers:  # some have begun to read, in a thread
+            reader.shutdown()
+        raise
+
+
 @asynccontextmanager
-async def providing(spans: SpanProcessor | None, readers: Sequence[MetricReader]) -> AsyncIterator[Sources]:
-    """Open the SDK for the length of the block; whatever is left goes out at its end, if that is quick."""
-    resource = _resource()
-    tracing = TracerProvider(resource=resource, shutdown_on_exit=False) if spans else None
-    if tracing and spans:
-        tracing.add_span_processor(spans)
-    metering = MeterProvider(readers, resource=resource, shutdown_on_exit=False) if readers else None
+async def providing(tracing: TracerProvider | None, metering: MeterProvider | None) -> AsyncIterator[Sources]:
+    """Use the SDK for the length of the block; whatever is left goes out at its end, if that is quick."""
     try:
         yield Sources(
             tracer=(tracing or NoOpTracerProvider()).get_tracer(SCOPE, __version__),

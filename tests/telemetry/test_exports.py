@@ -251,6 +251,37 @@ def test_without_the_extra_opentelemetrys_variables_are_a_warning_that_names_it(
     assert 'the extra otel: pip install "cio-mcp[otel]"; nothing is exported' in ended.err
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said", "lost"),
+    [
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "x", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be", "traces and metrics"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "-1", "schedule_delay_millis must be positive", "traces"),
+        ("OTEL_METRICS_EXEMPLAR_FILTER", "bogus", "Unknown exemplar filter", "metrics"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "-5", "interval value -5.0 is invalid", "metrics"),
+        ("OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER", "x", "Requested component 'x'", "traces"),
+    ],
+)
+def test_a_variable_that_opentelemetry_cannot_use_is_a_warning_and_what_it_does_not_concern_goes_on(
+    variable: str, value: str, said: str, lost: str
+) -> None:
+    collector = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    ended = run("serve", "--sandbox", env={**collector, variable: value}, given=b"")
+    assert ended.code == 0
+    [warning] = [line for line in ended.err.splitlines() if said in line]
+    assert warning.endswith(f"; no {lost} are exported")
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("OTEL_METRICS_EXEMPLAR_FILTER", "bogus"), ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "x")]
+)
+def test_a_page_that_opentelemetrys_variables_make_impossible_is_refused_in_a_sentence(
+    variable: str, value: str
+) -> None:
+    ended = run("serve", "--sandbox", "--log-level", "error", "--metrics", "0", env={variable: value}, given=b"")
+    assert "--metrics: OpenTelemetry cannot use its OTEL_* variables" in ended.sentence(2)
+
+
 def test_what_is_not_asked_for_is_not_loaded() -> None:
     loading = {"PYTHONPROFILEIMPORTTIME": "1"}  # names every module on standard error as it is loaded
     extras = ("opentelemetry.sdk", "opentelemetry.exporter", "prometheus_client")
