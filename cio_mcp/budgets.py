@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from cio_mcp.catalog.endpoint import Bucket
 from cio_mcp.errors import CioError, Throttled, Unavailable
@@ -64,7 +65,7 @@ the same credential, and no secret. Before it stand those of former keys, each w
 
 
 class Shares(Protocol):
-    """A way in which several processes keep to one limit together."""
+    """A way in which several processes, or workspaces of one, keep to one limit together."""
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -79,6 +80,27 @@ class Shares(Protocol):
 
     async def refresh(self) -> None:
         """Learn how things stand, so that snapshots tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSharing:
+    """Workspaces of one process share the budgets of the accounts that they have in common, and nobody else does."""
+
+    limiters: WeakValueDictionary[str, WindowLimiter]
+    """By account and name, as long as a workspace has use for them."""
+    accounts: Accounts
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """The clock of the process."""
+        return time.monotonic
+
+    def limiter(self, account: str, rate: Rate, name: str) -> WindowLimiter:
+        """Return the limiter that all workspaces of an account have."""
+        return self.limiters.setdefault(f"{account}/{name}", WindowLimiter(rate, name=name, clock=self.clock))
+
+    async def refresh(self) -> None:
+        """Nothing is to be learned: nobody else uses them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

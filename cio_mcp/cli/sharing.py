@@ -2,16 +2,17 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
-from cio_mcp.budgets import Accounts, EngineSharing, Shares, Sharing
+from cio_mcp.budgets import Accounts, EngineSharing, OwnSharing, Shares, Sharing
 from cio_mcp.ledger.place import ledger_path
 from cio_mcp.ledger.schema import APPLICATION
-from cio_mcp.limiter import EngineLink, SharedFile
+from cio_mcp.limiter import EngineLink, SharedFile, WindowLimiter
 from cio_mcp.settings import Settings, SettingsError
 
 Sharer = Callable[[Accounts], Shares | None]
-"""Given the accounts of a workspace's credentials, returns how its limits are shared; None if every process has its
-own."""
+"""Given the accounts of a workspace's credentials, returns how its limits are shared; None if every workspace
+of every process has its own."""
 
 
 def unshared(_accounts: Accounts) -> None:
@@ -22,11 +23,14 @@ def unshared(_accounts: Accounts) -> None:
 async def limits_shared(settings: Settings) -> AsyncIterator[Sharer]:
     """Open what limits are shared through: an engine that is named, the store, or else the ledger's file.
 
-    With the sandbox nothing is shared: every process has a Customer.io of its own.
+    With the sandbox nothing is shared: every workspace of every process has a Customer.io of its own.
     """
     engine = settings.limiter or settings.store
-    if settings.sandbox or (engine is None and settings.ledger_in_memory):
+    if settings.sandbox:
         yield unshared
+    elif engine is None and settings.ledger_in_memory:
+        limiters: WeakValueDictionary[str, WindowLimiter] = WeakValueDictionary()
+        yield lambda accounts: OwnSharing(limiters=limiters, accounts=accounts)
     elif engine is not None:
         async with _through_engine(settings, engine.reveal()) as link:
             yield lambda accounts: EngineSharing(link=link, accounts=accounts)

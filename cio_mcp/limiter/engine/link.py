@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
@@ -48,6 +49,8 @@ class EngineLink:
         self._reach.missed = self._missed
         self._reach.changed = self._changed
         self._limiters: dict[EngineLimiter, anyio.CancelScope] = {}
+        self._by_bucket: dict[str, EngineLimiter] = {}
+        self._users: Counter[EngineLimiter] = Counter()
         self._news = anyio.Event()
         self._tasks: TaskGroup | None = None
 
@@ -59,7 +62,16 @@ class EngineLink:
     def limiter(
         self, rate: Rate, *, bucket: str, name: str = "", grace: float = 1.0, max_pause: float = 60.0
     ) -> EngineLimiter:
-        """Return a limiter; `bucket` is what all replicas call the limit, the rest as in `WindowLimiter`."""
+        """Return a limiter; `bucket` is what all replicas call the limit, the rest as in `WindowLimiter`.
+
+        To the engine a replica has one place in line and names its slots by itself, so whoever asks for a bucket again
+        is given the same limiter; it is let go when all of them have retired it.
+        """
+        limiter = self._by_bucket.get(bucket) or self._opened(rate, bucket, name, grace, max_pause)
+        self._users[limiter] += 1
+        return limiter
+
+    def _opened(self, rate: Rate, bucket: str, name: str, grace: float, max_pause: float) -> EngineLimiter:
         if self._tasks is None:
             raise RuntimeError("a link must be entered before its limiters are used")
         reach = self._reach
@@ -77,7 +89,8 @@ class EngineLink:
         )
         window.news = self._stir
         limiter = EngineLimiter(rate, window, reach=reach, name=name)
-        limiter.retired = lambda: self._retire(limiter)
+        limiter.retired = lambda: self._retire(limiter, bucket)
+        self._by_bucket[bucket] = limiter
         self._limiters[limiter] = anyio.CancelScope()
         self._tasks.start_soon(self._serve, limiter)
         return limiter
@@ -86,15 +99,18 @@ class EngineLink:
         with self._limiters[limiter]:
             await limiter.serve()
 
-    def _retire(self, limiter: EngineLimiter) -> None:
-        if self._tasks is not None:
-            self._tasks.start_soon(self._let_go, limiter)
+    def _retire(self, limiter: EngineLimiter, bucket: str) -> None:
+        self._users[limiter] -= 1
+        if self._tasks is not None and not self._users[limiter]:
+            self._tasks.start_soon(self._let_go, limiter, bucket)
 
-    async def _let_go(self, limiter: EngineLimiter) -> None:
-        """Serve those who still wait or hold a slot, then no more."""
+    async def _let_go(self, limiter: EngineLimiter, bucket: str) -> None:
+        """Serve those who still wait or hold a slot, then no more, unless somebody has come back meanwhile."""
         while limiter.snapshot().queued or limiter.window.has_slots():  # noqa: ASYNC110 - nobody tells of the last
             await anyio.sleep(_LET_GO_SECONDS)
-        self._limiters.pop(limiter).cancel()
+        if not self._users[limiter] and (serving := self._limiters.pop(limiter, None)):
+            del self._by_bucket[bucket], self._users[limiter]
+            serving.cancel()
 
     async def refresh(self) -> None:
         """Ask the engine how all buckets in use stand, so that snapshots tell."""
