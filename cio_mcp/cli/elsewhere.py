@@ -47,7 +47,7 @@ async def called_at(url: str, settings: Settings, tool: str, given: dict[str, An
     """Call a tool of a server elsewhere; raises SettingsError if it cannot be reached, or lets nobody in."""
     token = {"Authorization": f"Bearer {settings.token.reveal()}"} if settings.token else {}
     limits = httpx2.Timeout(CONNECT_SECONDS, read=settings.time_budget + ANSWER_SECONDS)
-    begun = anyio.Event()
+    begun, is_secure = anyio.Event(), urlsplit(url).scheme == "https"
     hooks: dict[str, list[Callable[..., Any]]] = {"response": [partial(let_in, begun)]}
     answer: Asked = None
     scope = anyio.CancelScope()
@@ -55,24 +55,31 @@ async def called_at(url: str, settings: Settings, tool: str, given: dict[str, An
         with scope:
             async with (
                 beside(partial(until_interrupted, scope, lambda: None)),
-                httpx2.AsyncClient(headers=token, timeout=limits, event_hooks=hooks) as http,
+                # What a proxy of the environment is asked for over http, it reads, the token too.
+                httpx2.AsyncClient(headers=token, timeout=limits, event_hooks=hooks, trust_env=is_secure) as http,
             ):
                 answer = await asked_of(streamable_http_client(url, http_client=http), tool, given, begun=begun)
     except* TurnedAway as failures:
         raise SettingsError(f"--url: {first_failure(failures)}") from None
-    except* NotTaken as failures:
-        if isinstance(first := first_failure(failures), NotTaken):
-            answer = _result(first.error)
-    except* Unanswered as failures:
-        answer = _result(_without_result(f"{url} {first_failure(failures)}", tool, begun=begun.is_set()))
-    except* httpx2.TransportError as failures:
-        answer = _result(_broken_off(url, tool, first_failure(failures), begun=begun.is_set()))
+    except* (NotTaken, Unanswered, httpx2.TransportError) as failures:
+        answer = _result(_meaning(first_failure(failures), url, tool, begun=begun.is_set()))
     if scope.cancelled_caught:
         return _result(_given_up(url, tool, begun=begun.is_set()))
     if isinstance(answer, MCPError) and answer.error.code not in _REFUSED:
         said = f'{url} answered "{one_line(answer.error.message, 200)}"'
         return _result(_without_result(said, tool, begun=begun.is_set()))
     return answer
+
+
+def _meaning(failure: BaseException, url: str, tool: str, *, begun: bool) -> CioError:
+    """Return what is known of a call that brought no result; raises SettingsError if nothing can have been sent."""
+    match failure:
+        case NotTaken():
+            return failure.error
+        case Unanswered():
+            return _without_result(f"{url} {failure}", tool, begun=begun)
+        case _:
+            return _broken_off(url, tool, failure, begun=begun)
 
 
 def _broken_off(url: str, tool: str, failure: BaseException, *, begun: bool) -> CioError:

@@ -1,6 +1,7 @@
 """`cio-mcp call --url` through a gateway that answers in the server's place: what is said of the call."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -44,15 +45,16 @@ def gateway(server: str, gate: Gate) -> Iterator[str]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            own = gate(json.loads(body)["method"])
+            own = gate(json.loads(body).get("method", ""))
             if own:
                 self._say(own)
                 return
             hop = ("host", "connection", "content-length", "accept-encoding")
             passed = {name: value for name, value in self.headers.items() if name.lower() not in hop}
             said = httpx2.post(server, content=body, headers=passed, timeout=60, trust_env=False)
-            kind = said.headers.get("content-type", "")
-            self._say(Answer(status=said.status_code, body=said.content, kind=kind))
+            kind, session = said.headers.get("content-type", ""), said.headers.get("mcp-session-id")
+            more = {"mcp-session-id": session} if session else None
+            self._say(Answer(status=said.status_code, body=said.content, kind=kind, headers=more))
 
         def _say(self, answer: Answer) -> None:
             self.send_response(answer.status)
@@ -148,6 +150,25 @@ def test_a_result_that_has_come_is_told_whatever_becomes_of_the_server_then(here
 
     with gateway(server, gone_afterwards) as url:
         ended = here("call", "--url", url, "send_email", SEND)
+    assert (ended.code, "delivery_id" in ended.json) == (0, True), ended
+
+
+def test_a_call_on_this_machine_takes_no_way_round_over_a_proxy(here: Here, server: str) -> None:
+    proxy = socket.create_server(("127.0.0.1", 0))
+    proxy.settimeout(0)
+    with proxy:
+        env = {"HTTP_PROXY": f"http://127.0.0.1:{proxy.getsockname()[1]}", "NO_PROXY": "", "CIO_MCP_TOKEN": "canary"}
+        ended = here("call", "--url", server, "list_segments", env={**env, "http_proxy": env["HTTP_PROXY"]})
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+    assert ended.code == 0, ended
+
+
+def test_sessions_are_served_through_a_gateway_that_knows_no_more_than_post(here: Here) -> None:
+    with running("serve", "--sandbox", "--http", "0", "--sessions") as serving:
+        behind = serving.wait_for("serves MCP at").split()[-1]
+        with gateway(behind, lambda _method: None) as url:
+            ended = here("call", "--url", url, "send_email", SEND)
     assert (ended.code, "delivery_id" in ended.json) == (0, True), ended
 
 
