@@ -10,10 +10,10 @@ from cio_mcp.catalog.endpoint import Catalog, Endpoint, Repeat
 from cio_mcp.catalog.params import Params
 from cio_mcp.credentials import Credentials
 from cio_mcp.delivery import Course, Delivery, Job, Undelivered
-from cio_mcp.departure import Departure
 from cio_mcp.errors import BadCredential, CioError, NotFound, OutcomeUnknown
 from cio_mcp.gateway import Oversized
 from cio_mcp.native import told
+from cio_mcp.under_way import Departure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,6 @@ from cio_mcp.cli.keeping import recording
 from cio_mcp.cli.sharing import Sharer, limits_shared, unshared
 from cio_mcp.credentials import Credentials
 from cio_mcp.delivery import Delivery, Effects
-from cio_mcp.departure import Departure
 from cio_mcp.exchange import Exchange
 from cio_mcp.gatekeeper import Gatekeeper
 from cio_mcp.gateway import Gateway, new_client
@@ -35,6 +34,7 @@ from cio_mcp.policy import Policy
 from cio_mcp.recollection import Recollection
 from cio_mcp.secret import Secret, digest
 from cio_mcp.settings import Settings, credentials_reread, is_customer_io
+from cio_mcp.under_way import Departure
 from cio_mcp.webhooks.store import EventStore
 
 SANDBOX_URL = "http://127.0.0.1"

@@ -18,11 +18,10 @@ from starlette.types import ASGIApp
 from cio_mcp.transports.http.answers import MCP_PATH, NOTHING, Careful
 from cio_mcp.transports.http.assembly import assembled, routes_alone
 from cio_mcp.transports.http.connections import Connection, Places
-from cio_mcp.transports.http.endable import Endable, made_endable
 from cio_mcp.transports.http.endpoint import McpEndpoint
 from cio_mcp.transports.http.exposure import Exposure
 from cio_mcp.transports.http.health import Check, Health
-from cio_mcp.transports.http.in_flight import InFlight
+from cio_mcp.transports.http.in_flight import EndableCalls, InFlight, made_endable
 from cio_mcp.transports.http.limits import Limits, affordable
 from cio_mcp.transports.http.writable import refuse_the_unwritable
 from cio_mcp.transports.leaks import guard_against_leaks
@@ -86,7 +85,7 @@ async def serve_http(
         raise ValueError(f"the notice of {notice} s must leave something of the {drain} s to stop in")
     limits = limits or Limits()
     guard_against_leaks(server)
-    calls: Endable | None = None
+    calls: EndableCalls | None = None
     if sessions:
         refuse_the_unwritable(server)
         calls = made_endable(server)
@@ -160,7 +159,7 @@ class Serving:
         *,
         shutdown: Shutdown,
         notice: float,
-        calls: Endable | None = None,
+        calls: EndableCalls | None = None,
     ) -> None:
         self._in_flight = in_flight
         self._health = health
