@@ -12,7 +12,7 @@ from cio_mcp.catalog.params import Params
 from cio_mcp.consent import Question, Reply
 from cio_mcp.delivery import REPLY_SECONDS, Course
 from cio_mcp.disclosure import Reader, Readings
-from cio_mcp.errors import CioError
+from cio_mcp.errors import CioError, NotConfirmed
 from cio_mcp.exchange import Exchange
 from cio_mcp.gatekeeper import Gatekeeper, Passage, Subject
 from cio_mcp.planning import Plan, Survey, plan, survey
@@ -144,7 +144,7 @@ class Clearance:
             try:
                 with self.exchange.departure.cutting_short():
                     return await caller.person.ask(question)
-                return Reply.SILENT
+                raise _unanswered()
             finally:
                 course.deadline += self.exchange.now() - began  # a person's time is not the call's
 
@@ -174,3 +174,10 @@ class Clearance:
             with self.exchange.departure.cutting_short():
                 await self.exchange.sleep(OPERATOR_POLL_SECONDS)
         return True
+
+
+def _unanswered() -> NotConfirmed:
+    return NotConfirmed(
+        "This server has to stop, and nobody had answered the question yet. Nothing was sent.",
+        next_step="Make the same call again in a minute: the user is asked anew.",
+    )
