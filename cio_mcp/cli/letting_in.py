@@ -94,8 +94,9 @@ def _media_type(response: httpx2.Response) -> str:
 
 
 def _not_carried(scope: str) -> NotPermitted:
+    words = ",".join(scope.split())
     return NotPermitted(
-        f"The token does not carry {scope}.", next_step=f"Ask the operator for a token made with --grant {scope}."
+        f"The token does not carry {words}.", next_step=f"Ask the operator for a token made with --grant {words}."
     )
 
 
