@@ -27,7 +27,11 @@ def run(arguments: argparse.Namespace) -> int:
     if settings.sandbox:
         log.info("sandbox: nothing leaves this machine")
     serve = partial(_stdio, settings) if arguments.http is None else partial(_http, settings, *arguments.http)
-    return run_spooled(partial(anyio.run, serve))
+    gc.disable()  # until memory is settled: what is made by then stays as long as the process, too
+    try:
+        return run_spooled(partial(anyio.run, serve))
+    finally:
+        gc.enable()
 
 
 async def _stdio(settings: Settings) -> int:
@@ -105,6 +109,7 @@ def _settle_memory() -> None:
     Nothing is collected first: that takes longer than the little there is would ever cost.
     """
     gc.freeze()
+    gc.enable()
 
 
 def _warn(settings: Settings, names: tuple[str, ...]) -> None:
