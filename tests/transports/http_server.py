@@ -38,11 +38,11 @@ def _guard(token: str) -> Callable[[ASGIApp], ASGIApp]:
 
 
 def _check(file: str) -> Callable[[], Any]:
-    async def check() -> bool:
+    async def check() -> str:
         say("checked")
         if Path(file).read_text(encoding="utf-8") != "ok":  # noqa: ASYNC240 - a byte in the page cache
             await anyio.sleep(600)
-        return True
+        return ""
 
     return check
 

@@ -10,10 +10,10 @@ from starlette.types import Receive, Scope, Send
 
 _log = logging.getLogger(__name__)
 
-Check = Callable[[], Awaitable[object]]
-"""Fails by raising, by answering False or with a text that tells the operator why, or by taking too long.
+Check = Callable[[], Awaitable[str]]
+"""Answers with what is wrong, for the operator to read, and with nothing if all is well.
 
-Of what it raises only the kind is told: its text may hold anything.
+It also fails by raising or by taking too long. Of what it raises only the kind is told: its text may hold anything.
 """
 
 LIVE, READY = "/health/live", "/health/ready"
@@ -70,12 +70,9 @@ def _told(failing: Mapping[str, str]) -> str:
 
 async def _failure(check: Check) -> str:
     """Return why a check fails, nothing if it passes."""
-    answered: object = f"no answer within {_IN_TIME:g} s"
     with anyio.move_on_after(_IN_TIME):
         try:
-            answered = await check()
+            return await check()
         except Exception as exc:  # noqa: BLE001 - whatever it is, it is not ready
-            answered = type(exc).__name__
-    if answered is False:
-        return "no"
-    return answered if isinstance(answered, str) else ""
+            return type(exc).__name__
+    return f"no answer within {_IN_TIME:g} s"
