@@ -1,13 +1,12 @@
 """What an operator can set, and how it is read."""
 
 from cio_mcp.settings.entries import settings_for, unreadable
+from cio_mcp.settings.flags import add_flags, flags_given
 from cio_mcp.settings.loading import (
     APP_URLS,
     TRACK_URLS,
     Settings,
     SettingsError,
-    add_flags,
-    flags_given,
     keys_named,
     load,
     settings_at,

@@ -1,6 +1,5 @@
 """The settings of a process, read from its environment and its flags, and checked."""
 
-import argparse
 import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,7 +22,6 @@ from cio_mcp.workspaces import Unreadable, WorkspacesFile
 TRACK_URLS: Mapping[Region, str] = {"us": "https://track.customer.io", "eu": "https://track-eu.customer.io"}
 APP_URLS: Mapping[Region, str] = {"us": "https://api.customer.io", "eu": "https://api-eu.customer.io"}
 
-
 SIGNING_KEYS = ("webhook_signing_key", "webhook_signing_key_previous")
 ABSENT_IF_EMPTY = frozenset({"webhook_signing_key_previous"})
 """Where the file that holds it is empty or gone, there is none: a key that is not good any more is taken away there.
@@ -36,8 +34,6 @@ CREDENTIALS = (
     "workspace_id",
     *SIGNING_KEYS,
 )
-
-
 _DAY = 86_400.0
 
 
@@ -167,9 +163,8 @@ def files_reread(settings: Settings) -> Settings:
     for option in OPTIONS:
         if path := settings.credential_files.get(option.name):
             held[option.name] = _parse(option, option.env, _read(option, path) or "")
-            if (
-                held[option.name] is None and option.name not in ABSENT_IF_EMPTY
-            ):  # a file that is just being written is empty for a moment
+            # A file that is just being written is empty for a moment.
+            if held[option.name] is None and option.name not in ABSENT_IF_EMPTY:
                 raise SettingsError(f"{_file_of(option)} names a file that is empty")
     return replace(settings, **held)
 
@@ -286,25 +281,3 @@ def _read(option: Option, path: str) -> str | None:
             return None
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
         raise SettingsError(f"{_file_of(option)} names a file that cannot be read: {reason}") from None
-
-
-def add_flags(parser: argparse.ArgumentParser, shown: Collection[str] | None = None) -> None:
-    """Add a flag for every setting that may be given on the command line; help tells of those in `shown`, or of all."""
-    group = parser.add_argument_group("settings", "each also as the environment variable in brackets")
-    for option in OPTIONS:
-        if option.flag is None:
-            continue
-        default = f" (default: {option.default})" if option.default and not option.is_switch else ""
-        text = f"{option.help}{default} [{option.env}]".replace("%", "%%")
-        if shown is not None and option.name not in shown:
-            text = argparse.SUPPRESS
-        if option.is_switch:
-            group.add_argument(option.flag, dest=option.name, action="store_const", const="true", help=text)
-        else:
-            group.add_argument(option.flag, dest=option.name, metavar="VALUE", help=text)
-
-
-def flags_given(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return the settings that were given as flags."""
-    given = {option.name: getattr(arguments, option.name, None) for option in OPTIONS if option.flag}
-    return {name: value for name, value in given.items() if value is not None}
