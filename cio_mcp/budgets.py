@@ -76,7 +76,7 @@ class Shares(Protocol):
         """What stands for the accounts of a workspace's credentials."""
 
     def limiter(self, account: str, rate: Rate, name: str) -> WindowLimiter:
-        """Return the limiter of a bucket, known to all processes by the account and this name."""
+        """Return the limiter of a bucket, known to all who share it by the account and this name."""
 
     async def refresh(self) -> None:
         """Learn how things stand, so that snapshots tell."""

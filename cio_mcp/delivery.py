@@ -95,7 +95,7 @@ async def _nobody(_seconds: float) -> None:
     """Tell nobody."""
 
 
-Standing = Callable[[], Awaitable[CioError | None]]
+StandingCheck = Callable[[], Awaitable[CioError | None]]
 """Returns why nothing may be written for somebody any more, None as long as it may."""
 
 
@@ -117,7 +117,7 @@ class Caller:
     """An operator's: it may see what all agents did."""
     person: Person = NOBODY
     waiting: Callable[[float], Awaitable[None]] = _nobody
-    standing: Standing = in_good_standing
+    standing: StandingCheck = in_good_standing
     """Looked at before a write is recorded, and again before it leaves: its token may have ended while it waited."""
 
 

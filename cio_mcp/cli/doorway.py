@@ -65,7 +65,7 @@ class Doorway:
 @asynccontextmanager
 async def doorway(settings: Settings, served: Team) -> AsyncIterator[Doorway | None]:
     """Open what knows agents by their tokens, None if nobody is asked; raises SettingsError."""
-    _check_that_it_is_meant(settings)
+    _refuse_half_meant(settings)
     if not settings.auth:
         yield None
         return
@@ -80,7 +80,7 @@ async def doorway(settings: Settings, served: Team) -> AsyncIterator[Doorway | N
         yield Doorway(authenticator=AnyOf(ways), resource=resource, reception=served.reception)
 
 
-def _check_that_it_is_meant(settings: Settings) -> None:
+def _refuse_half_meant(settings: Settings) -> None:
     """Refuse settings of which some ask callers who they are, and others make nothing of it; raises SettingsError."""
     if settings.auth and settings.insecure_loopback:
         raise SettingsError(
@@ -92,15 +92,21 @@ def _check_that_it_is_meant(settings: Settings) -> None:
             f"--auth: {settings.grants.path} names no agent, and one that it does not name may do nothing: add a table "
             "[agents.NAME] for each, which may be empty"
         )
+    if "oauth" not in (settings.auth or ()):
+        _refuse_idle_oauth(settings)
+
+
+def _refuse_idle_oauth(settings: Settings) -> None:
+    """Refuse what is about an issuer of whose tokens none is accepted; raises SettingsError."""
+    asked = "--auth names other proofs only" if settings.auth else "without --auth nobody is asked for one"
     given = {
         "--oauth-issuer": settings.oauth_issuer,
         "--oauth-jwks-url": settings.oauth_jwks_url,
         "--oauth-workspace-claim": settings.oauth_workspace_claim,
         "--public-url": settings.public_url,
     }
-    for flag, value in given.items() if "oauth" not in (settings.auth or ()) else ():
+    for flag, value in given.items():
         if value is not None:
-            asked = "--auth names other proofs only" if settings.auth else "without --auth nobody is asked for one"
             raise SettingsError(
                 f"{flag} is about access tokens of an issuer, but {asked}: add --auth oauth (or tokens,oauth), or "
                 f"leave {flag} out"

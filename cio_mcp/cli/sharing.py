@@ -23,7 +23,8 @@ def unshared(_accounts: Accounts) -> None:
 async def limits_shared(settings: Settings) -> AsyncIterator[Sharer]:
     """Open what limits are shared through: an engine that is named, the store, or else the ledger's file.
 
-    With the sandbox nothing is shared: every workspace of every process has a Customer.io of its own.
+    Where the record is in memory only, the workspaces of this process share them among themselves. With the sandbox
+    nothing is shared: every workspace of every process has a Customer.io of its own.
     """
     engine = settings.limiter or settings.store
     if settings.sandbox:

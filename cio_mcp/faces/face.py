@@ -14,7 +14,7 @@ from cio_mcp.apps import app_named, app_of, told_of
 from cio_mcp.arguments import shown
 from cio_mcp.asking import caller_of, round_trip
 from cio_mcp.catalog.endpoint import Access, Endpoint, Repeat
-from cio_mcp.delivery import Standing, in_good_standing
+from cio_mcp.delivery import StandingCheck, in_good_standing
 from cio_mcp.errors import CioError
 from cio_mcp.faces.choice import Choice
 from cio_mcp.framing import BOUNDARY_BYTES, boundary, framed
@@ -39,7 +39,7 @@ class Face:
     """Tools that belong to no workspace."""
     listed: types.ListToolsResult
     """Always the same tools in the same order."""
-    standing: Standing = in_good_standing
+    standing: StandingCheck = in_good_standing
     """Of whom is shown it now."""
 
     def knows(self, name: str) -> bool:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 
@@ -121,10 +120,3 @@ def house(folder: Path, *flags: str, key: str | None = KEY, **environment: str) 
             yield House(process=server, mcp=mcp, page=page, ledger=ledger, http=http, agents=agents)
         finally:
             server.stop()
-
-
-def port_of(url: str) -> int:
-    """Return the port in a URL."""
-    port = urlsplit(url).port
-    assert port
-    return port
