@@ -74,7 +74,7 @@ class NoSuchOperation(CioError):
 
 
 class NotPermitted(CioError):
-    """The tool exists, but this server was told not to serve it."""
+    """The tool exists, but the server, the agent's grants or its token do not allow this call; nothing was sent."""
 
     code = "not_permitted"
 

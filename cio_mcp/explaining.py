@@ -51,11 +51,12 @@ _NEXT: Mapping[str, _Next] = MappingProxyType(
             ),
         ),
         "not_permitted": _Next(
-            remedy="Ask whoever runs the server to start it with the area or grant that is named.",
+            remedy="Ask whoever runs the server for the area or grant that is named, or for another token.",
             agent="Do not look for a way round it: tell the user which grant is missing.",
             person=(
                 "`cio-mcp grants explain TOOL` names the rule. Widen --areas, --grant or the grants file, or take "
-                "--read-only away, and start the server again."
+                "--read-only away, and start the server again. A token that lacks a grant, has expired or was revoked "
+                "gives way to another one: `cio-mcp token create`, or its issuer."
             ),
         ),
         "writes_stopped": _Next(
