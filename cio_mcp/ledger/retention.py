@@ -17,6 +17,8 @@ STEP = 250
 PAGES = 100
 """Pages given back to the file system after a step."""
 _DAY = 86_400.0
+_SEND = "send"
+"""The access of what sends messages, as intents say it (`Endpoint.permission`)."""
 _Stored = tuple[int, str, bytes]
 
 
@@ -69,7 +71,9 @@ def _let_go(pen: Pen, begun: Record, moment: Moment) -> None:
     if found is None:
         return  # carried over before
     operation, ending, recipients, tick = found
-    if ending in (None, Ending.UNKNOWN) or (recipients and tick > moment.tick - KEPT_SECONDS):
+    # A send whose audience cannot be counted has no recipients here, and still holds its repeat back.
+    is_send = recipients > 0 or begun.get("access") == _SEND
+    if ending in (None, Ending.UNKNOWN) or (is_send and tick > moment.tick - KEPT_SECONDS):
         when = {"tick": tick} | {name: begun[name] for name in ("boot",) if name in begun}
         _carry(pen, operation, when, moment)
     else:

@@ -10,7 +10,7 @@ from cio_mcp.ledger.pen import Connection
 from cio_mcp.ledger.terms import Ending
 
 KEPT_SECONDS = 2 * 86_400.0
-"""Seconds for which sends and their totals stay: budgets are counted over up to a day."""
+"""Seconds for which sends and their totals stay: budgets and repeats are counted over up to a day."""
 # Powers of two, by which a float is divided exactly. A day has 84 wide slots, a wide one has 64 narrow ones, and in a
 # narrow one at most 1,600 calls begin at 100 a second.
 _WIDE, _NARROW = 1024, 16

@@ -378,7 +378,8 @@ async def test_records_past_their_days_go_and_what_matters_stays(postgres_url: s
     capped = Terms(repeat_within=600, caps=[Cap(recipients=1, seconds=DAY)])
     async with at(postgres_url) as world:
         sent, lost = calls.intent(), calls.intent(fingerprint="lost", recipients=0)
-        for call, outcome in ((sent, OK), (lost, UNKNOWN)):
+        uncounted = calls.intent(tool="trigger_broadcast", fingerprint="uncounted", recipients=0)
+        for call, outcome in ((sent, OK), (lost, UNKNOWN), (uncounted, OK)):
             await world.ledger.begin(call, capped)
             await world.ledger.conclude(call, outcome)
         for _ in range(STEP):
@@ -391,8 +392,9 @@ async def test_records_past_their_days_go_and_what_matters_stays(postgres_url: s
     assert (verdict.fault, verdict.base) == (None, early)
     with pytest.raises(Overspent):
         await short.begin(calls.intent(), capped)
-    with pytest.raises(Repeated):
-        await short.begin(calls.intent(fingerprint="lost", recipients=0), capped)
+    for held in ("lost", "uncounted"):
+        with pytest.raises(Repeated):
+            await short.begin(calls.intent(fingerprint=held, recipients=0), capped)
     await short.aclose()
 
 

@@ -132,6 +132,29 @@ async def test_a_budget_outlasts_the_size_of_the_file(path: Path, clock: Clock) 
         assert ledger.verify().fault is None
 
 
+async def test_a_repeat_is_held_back_although_the_record_of_a_send_to_an_uncounted_audience_would_have_gone(
+    path: Path, clock: Clock
+) -> None:
+    calls, terms = Calls(), Terms(repeat_within=600)
+    with opened(path, clock, keep=Retention(megabytes=0.1)) as ledger:
+        triggered = calls.intent(tool="trigger_broadcast", fingerprint="ten", recipients=0)
+        changed = calls.intent(tool="identify_person", access="write", recipients=0)
+        for call in (triggered, changed):
+            await ledger.begin(call, Terms())
+            await ledger.conclude(call, OK)
+        await read_often(ledger, calls, 1000)
+        await ledger.prune()
+        with pytest.raises(Repeated) as held:
+            await ledger.begin(calls.intent(tool="trigger_broadcast", fingerprint="ten", recipients=0), terms)
+        assert held.value.earlier.intent.operation == triggered.operation
+        assert await ledger.operation(changed.operation) is None, "what sends nothing need not stay"
+        assert ledger.verify().fault is None
+        clock.run(3 * DAY)
+        await read_often(ledger, calls, 1000)
+        await ledger.prune()
+        assert await ledger.operation(triggered.operation) is None
+
+
 async def test_a_head_noted_before_the_checkpoint_is_said_to_be_too_old(path: Path, clock: Clock) -> None:
     calls = Calls()
     with opened(path, clock) as ledger:
