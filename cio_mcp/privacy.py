@@ -72,8 +72,8 @@ _CLOSED = (_Place.VALUES, _Place.DEVICE, _Place.INSIDE)
 def masked(data: Any, mask: Mask) -> Any:
     """Return a copy of scrubbed JSON with placeholders such as `[masked: text of 12]` where `mask` asks for them.
 
-    Empty texts, nulls and the names of members stay, unless a name holds an address. An attribute that is shown is
-    shown whole.
+    Empty texts and nulls stay, and the names of members but for addresses, cards and the like in them. An attribute
+    that is shown is shown whole.
     """
     return _Masking(mask=mask).walked(data, "", _Place.OPEN)
 
@@ -84,13 +84,14 @@ class _Masking:
 
     mask: Mask
     names: dict[str, Told | None] = field(default_factory=dict[str, Told | None])
+    plain: dict[str, str] = field(default_factory=dict[str, str])
 
     def walked(self, value: Any, name: str, place: _Place) -> Any:
         told = self._told_by(name) if place is not _Place.COUNTS else None
         if name in self.mask.attributes_shown and (told or place in _CLOSED):
             return value
         if told is Told.SECRET:
-            return _blotted(value)
+            return self._blotted(value)
         if told is Told.PERSONAL and place is not _Place.DEVICE:
             place = _Place.INSIDE
         match value:
@@ -111,10 +112,30 @@ class _Masking:
         if place is _Place.OPEN and ABOUT_A_PERSON & members.keys():
             place = _Place.ABOUT
         found = {name: self.walked(member, name, _below(members, name, place)) for name, member in members.items()}
-        if self.mask.personal_data:
-            return found
-        plain = {name: other for name in found if (other := sensitive.without_addresses(name)) != name}
-        return dict(renamed(found, plain))
+        return self._renamed(found)
+
+    def _renamed(self, members: Mapping[str, Any]) -> dict[str, Any]:
+        plain = {name: other for name in members if (other := self._plain(name)) != name}
+        return dict(renamed(members, plain))
+
+    def _plain(self, name: str) -> str:
+        """Return the name of a member as it is shown: people make names of what they know."""
+        if name not in self.plain:
+            plain = sensitive.without_secrets(name)
+            self.plain[name] = plain if self.mask.personal_data else sensitive.without_addresses(plain)
+        return self.plain[name]
+
+    def _blotted(self, value: Any) -> Any:
+        """Mask every value below a name that tells a secret, and not even say how long it is."""
+        match value:
+            case dict():
+                return self._renamed({name: self._blotted(member) for name, member in value.items()})
+            case list():
+                return [self._blotted(item) for item in value]
+            case None | "":
+                return value
+            case _:
+                return sensitive.SECRET
 
     def _text(self, value: str, name: str, place: _Place) -> str:
         if place in _CLOSED and not self.mask.personal_data:
@@ -144,19 +165,6 @@ class _Masking:
             return sensitive.placeholder(value)
         text = str(value)
         return value if is_id(name) or sensitive.without_secrets(text) == text else sensitive.CARD
-
-
-def _blotted(value: Any) -> Any:
-    """Mask every value below a name that tells a secret, and not even say how long it is."""
-    match value:
-        case dict():
-            return {name: _blotted(member) for name, member in value.items()}
-        case list():
-            return [_blotted(item) for item in value]
-        case None | "":
-            return value
-        case _:
-            return sensitive.SECRET
 
 
 def _below(members: Mapping[str, Any], name: str, place: _Place) -> _Place:

@@ -63,6 +63,30 @@ def test_names_of_members_lose_addresses_and_none_is_lost() -> None:
     assert masked(rows, GRANTED) == rows
 
 
+def test_names_lose_cards_always_and_names_below_a_secret_lose_no_less() -> None:
+    row = {
+        "m": {CARD: "y", "4111-1111-1111-1111": "z", f"to {IBAN}": 1},
+        "tokens": {"carol@example.net": "x", "dave@example.net": "x"},
+        "secret": [{"Call +1 555 123 4567": "q"}],
+    }
+    secret = "[masked: secret]"
+    m = {"[masked: card number]": "y", "[masked: card number] (2)": "z", "to [masked: bank account]": 1}
+    assert masked({"rows": [row]}, CLOSED)["rows"] == [
+        {
+            "m": m,
+            "tokens": {"[masked: e-mail]": secret, "[masked: e-mail] (2)": secret},
+            "secret": [{"Call [masked: phone]": secret}],
+        }
+    ]
+    assert masked({"rows": [row]}, GRANTED)["rows"] == [
+        {
+            "m": m,
+            "tokens": {"carol@example.net": secret, "dave@example.net": secret},
+            "secret": [{"Call +1 555 123 4567": secret}],
+        }
+    ]
+
+
 VALUES: list[tuple[str, Any, Any]] = [
     ("city", "Berlin", "[masked: text of 6]"),
     ("age", 41, "[masked: number]"),
