@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Any
 
-from cio_mcp.cli.ledger_file import FAILED, Impossible, add_store, run_on_ledger, say, visible, when
+from cio_mcp.cli.ledger_file import FAILED, Impossible, add_store, is_text, run_on_ledger, say, visible, when
 from cio_mcp.ledger.chain import UNSEEN, Record, Verdict
 from cio_mcp.ledger.office import Office
 from cio_mcp.ledger.redaction import SHOWN
@@ -75,6 +75,8 @@ def _check(arguments: argparse.Namespace) -> None:
     question, given = arguments.question, arguments.identifier is not None
     if question == "find" and not given:
         raise Impossible("audit find takes one IDENTIFIER")
+    if given and not is_text(arguments.identifier):
+        raise Impossible(f"IDENTIFIER is no text in UTF-8, as all that is recorded: {arguments.identifier}")
     strange = {
         "IDENTIFIER": given and question in ("verify", "export"),
         "--head": arguments.head is not None and question != "verify",

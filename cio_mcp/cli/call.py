@@ -20,6 +20,7 @@ from cio_mcp.cli.asking import Asked, GivenUp, asked_of, until_interrupted
 from cio_mcp.cli.beside import beside
 from cio_mcp.cli.checked import log_to_stderr, settings_of
 from cio_mcp.cli.elsewhere import called_at, checked_url
+from cio_mcp.cli.ledger_file import is_text
 from cio_mcp.cli.team import Team, team
 from cio_mcp.ledger import Ending, Ledger, Unrecorded
 from cio_mcp.server import META, server_of
@@ -35,6 +36,8 @@ TOO_DEEP = "the arguments are nested too deeply"
 
 def run(arguments: argparse.Namespace) -> int:
     """Call the tool; the exit code is 0 done, 1 refused or failed, 2 wrong usage, 3 outcome unknown."""
+    if not is_text(arguments.tool):
+        raise SettingsError("TOOL is no text in UTF-8; `cio-mcp tools` lists those that are served")
     flags = flags_given(arguments)
     settings = settings_of(flags)
     given = _object(sys.stdin.buffer.read() if arguments.arguments == "-" else arguments.arguments)

@@ -134,6 +134,15 @@ def when(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
+def is_text(word: str) -> bool:
+    """Say whether a word of the command line is text: bytes that are none in UTF-8 come as halves of characters."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def visible(text: str) -> str:
     """Show what would hide or move text on a terminal as an escape; lines stay lines."""
     return "".join(each if each.isprintable() or each == "\n" else _escaped(each) for each in text)

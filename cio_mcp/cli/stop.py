@@ -19,6 +19,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Stop every write, before anything else that could fail; 1 if there is no ledger whose writes could be stopped."""
+    # Bytes that are no text must not keep a stop from standing: a database would not take them.
+    arguments.reason = arguments.reason.encode("utf-8", "backslashreplace").decode()
     try:
         if stored(arguments):
             return run_on_ledger(_stop, arguments, tend=False)

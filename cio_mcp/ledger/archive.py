@@ -1,6 +1,6 @@
 """Reading a ledger without changing it: what the audit commands ask."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -29,10 +29,11 @@ def of_principal(connection: Connection, principal: str, limit: int, until: int)
     return found[: -limit - 1 : -1]
 
 
-def mentioning(connection: Connection, mark: str, operation: str) -> Iterator[Record]:
-    """Yield the records in which a text stands, and those of an operation, unverified."""
-    values = (f"%{mark}%", operation)  # in a mark nothing stands for other characters
-    asked = "SELECT seq, body, mac FROM records WHERE body LIKE ? OR operation = ? ORDER BY seq"
+def mentioning(connection: Connection, marks: Sequence[str], operation: str) -> Iterator[Record]:
+    """Yield the records in which one of these texts stands, and those of an operation, unverified."""
+    values = (*(f"%{mark}%" for mark in marks), operation)  # in a mark nothing stands for other characters
+    named = " OR ".join(["body LIKE ?"] * len(marks))
+    asked = f"SELECT seq, body, mac FROM records WHERE {named} OR operation = ? ORDER BY seq"  # noqa: S608 - constants only
     with closing(connection.execute(asked, values)) as found:
         yield from (chain.shown(stored(*row)) for row in found)
 

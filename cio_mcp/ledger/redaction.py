@@ -6,6 +6,7 @@ thinks of it.
 """
 
 import math
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import getaddresses
 from typing import Any, Final, get_args
@@ -46,6 +47,16 @@ def redacted(params: Params, digest: Digest) -> dict[str, Any]:
 
 def marked(identifier: str, digest: Digest) -> str:
     """Return what stands in a record for an identifier, however it was written."""
+    return _marked_as_written(unicodedata.normalize("NFC", identifier), digest)
+
+
+def marks(identifier: str, digest: Digest) -> tuple[str, ...]:
+    """Return all that may stand in records for an identifier: older ones hold it in the normal form it came in."""
+    forms = (unicodedata.normalize("NFC", identifier), identifier, unicodedata.normalize("NFD", identifier))
+    return tuple(dict.fromkeys(_marked_as_written(form, digest) for form in forms))
+
+
+def _marked_as_written(identifier: str, digest: Digest) -> str:
     bare = without_prefix(identifier.strip()).casefold()
     return f"hmac:{digest('identifier', bare)[:MARK_DIGITS]}"
 

@@ -18,7 +18,7 @@ from cio_mcp.ledger.clock import Boot, Moment, Vantage
 from cio_mcp.ledger.neighbours import Neighbours
 from cio_mcp.ledger.pen import Connection, Pen
 from cio_mcp.ledger.place import stop_path
-from cio_mcp.ledger.redaction import marked
+from cio_mcp.ledger.redaction import marks
 from cio_mcp.ledger.retention import Retention
 from cio_mcp.ledger.store import Store
 from cio_mcp.ledger.terms import (
@@ -247,7 +247,7 @@ class SqliteLedger:
     def find(self, identifier: str) -> list[Record]:
         """Return the records in which a person's or an object's identifier stands, or of an operation, unverified."""
         with self._store.reading() as connection:
-            return list(archive.mentioning(connection, marked(identifier, self.digest), identifier.strip()))
+            return list(archive.mentioning(connection, marks(identifier, self.digest), identifier.strip()))
 
     def of_operation(self, operation: str) -> list[Record]:
         """Return the records of an operation, unverified."""

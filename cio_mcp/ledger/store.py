@@ -1,5 +1,6 @@
 """The connection to a ledger: transactions that are durable or not, and a fresh start after an error."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -147,7 +148,7 @@ class Store:
             # SQLite would go on writing to a file that has no name any more.
             raise Unrecorded(f"{self.name}: was replaced while it was in use")
         if self._connection is None:
-            connection = _connect(f"file:{quote(str(self.path))}?mode=rw")
+            connection = _connect(f"file:{quote(os.fsencode(self.path))}?mode=rw")
             try:
                 schema.check(connection, self.name, self.keys)
             except BaseException:

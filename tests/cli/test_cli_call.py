@@ -107,6 +107,10 @@ def test_an_unknown_tool_is_refused_with_the_nearest_name(sandbox_variables: dic
     assert "did you mean list_segments?" in run("call", "list_segmnts", env=sandbox_variables).sentence(1)
 
 
+def test_a_tool_whose_name_is_no_text_is_refused_in_a_sentence(sandbox_variables: dict[str, str]) -> None:
+    assert "TOOL is no text in UTF-8" in run("call", os.fsdecode(b"\xff"), env=sandbox_variables).sentence(2)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -18,6 +18,7 @@ from cio_mcp.cli.ledger_file import user, visible
 from cio_mcp.ledger import stop
 from cio_mcp.ledger.clock import SteadyClock
 from cio_mcp.ledger.place import key_path, stop_path
+from cio_mcp.ledger.redaction import marked
 from cio_mcp.ledger.terms import Ending, Outcome, State, Stopped, Terms
 from tests.cli.commands import CLEAN, PATIENCE, ROOT, Ended
 from tests.ledger.book import OK, UNKNOWN, Calls, Clock, confirmation, opened
@@ -199,6 +200,36 @@ def test_what_a_question_does_not_take_is_refused_by_name(
     assert command("audit", path, *words).sentence(2) == f"cio-mcp: {said}\n"
 
 
+@pytest.mark.parametrize("question", ["find", "show"])
+def test_bytes_that_are_no_text_are_refused_in_a_sentence_and_are_no_fault(
+    command: Command, path: Path, question: str
+) -> None:
+    refused = command("audit", path, question, os.fsdecode(b"\xff\xfe")).sentence(2)
+    assert refused == "cio-mcp: IDENTIFIER is no text in UTF-8, as all that is recorded: \\udcff\\udcfe\n"
+
+
+def test_a_person_is_found_in_either_normal_form_in_older_records_too(command: Command, path: Path) -> None:
+    composed, decomposed = "Jos\u00e9@example.com", "jose\u0301@example.com"
+    older = "zo\u0308e@example.com"
+
+    async def send() -> None:
+        with opened(path) as ledger:
+            calls = {"op-new": marked(decomposed, ledger.digest)}
+            calls["op-old"] = f"hmac:{ledger.digest('identifier', older)[:16]}"
+            for operation, mark in calls.items():
+                await ledger.conclude(Calls().intent(operation=operation, arguments={"to": mark}), OK)
+
+    anyio.run(send)
+    for written, operation in (
+        (composed, "op-new"),
+        (decomposed, "op-new"),
+        (older, "op-old"),
+        ("zöe@example.com", "op-old"),
+    ):
+        found = command("audit", path, "find", written, "--json").out.splitlines()
+        assert [json.loads(line)["operation"] for line in found] == [operation]
+
+
 def test_an_audit_leaves_the_ledger_as_it_is(command: Command, path: Path) -> None:
     before = path.read_bytes()
     for words in (("verify",), ("show",), ("export",), ("find", ADA)):
@@ -220,6 +251,13 @@ async def test_stop_stops_every_write_at_once_and_resume_lets_them_leave(path: P
     assert kinds(path)[6:8] == ["stop", "resume"]
     shown = in_a_process("audit", path, "show").out
     assert re.search(r" resume .* since=20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", shown)
+
+
+def test_a_ledger_whose_path_is_no_text_is_read_like_any_other(command: Command, path: Path) -> None:
+    odd = path.with_name(os.fsdecode(b"\xff.sqlite3"))
+    path.rename(odd)
+    key_path(path).rename(key_path(odd))
+    assert command("audit", odd, "verify").out.startswith("ok: 6 records hold")
 
 
 def test_resume_says_when_nothing_was_stopped(command: Command, path: Path) -> None:

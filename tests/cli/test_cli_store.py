@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -106,6 +107,11 @@ def test_stop_and_resume_work_on_every_server_and_are_recorded(command: Command,
     assert re.search(r"They were stopped since 20\d\d-.*Z \(an incident\)", ended.out)
     anyio.run(begins)
     assert _kinds(store)[6:9] == ["stop", "resume", "intent"]
+
+
+def test_a_reason_that_is_no_text_keeps_no_stop_from_standing(command: Command, store: str) -> None:
+    assert command("stop", os.fsdecode(b"fire \xff"), "--store", store).out.startswith("Stopped since ")
+    assert "(fire \\udcff)" in command("resume", "--store", store).out
 
 
 def test_a_person_lists_approves_and_rejects(command: Command, store: str) -> None:

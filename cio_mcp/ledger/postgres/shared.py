@@ -20,7 +20,7 @@ from cio_mcp.ledger.pen import Damaged, Pen
 from cio_mcp.ledger.postgres import tables
 from cio_mcp.ledger.postgres.store import Store, end
 from cio_mcp.ledger.postgres.tables import Standing
-from cio_mcp.ledger.redaction import marked
+from cio_mcp.ledger.redaction import marks
 from cio_mcp.ledger.retention import Retention
 from cio_mcp.ledger.terms import (
     Confirmation,
@@ -255,11 +255,11 @@ class PostgresLedger:
 
     async def find(self, identifier: str) -> list[Record]:
         """Return the records in which a person's or an object's identifier stands, or of an operation, unverified."""
-        mark = marked(identifier, self.digest)
+        meant = marks(identifier, self.digest)
 
         def work(session: Session) -> list[Record]:
             session.execute(_UNHURRIED)
-            return list(archive.mentioning(session, mark, identifier.strip()))
+            return list(archive.mentioning(session, meant, identifier.strip()))
 
         return await self._reading(work)
 
