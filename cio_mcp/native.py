@@ -1,14 +1,18 @@
 """Tools of this server itself: what they answer is known here, nothing is sent."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
 from cio_mcp.budgets import Budgets
+from cio_mcp.catalog.endpoint import Endpoint
 from cio_mcp.catalog.params import Params, input_schema
 from cio_mcp.delivery import Course
 from cio_mcp.limiter import Budget
+from cio_mcp.policy import Policy
 
+ITSELF = "this server answers it itself"
+"""The rule of a tool that reads nothing of which grants speak."""
 _SILENT_AT_ZERO = frozenset({"paused_for", "refused_429", "queued"})
 
 
@@ -50,10 +54,16 @@ class NativeTool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A native tool, and what answers it."""
+    """A native tool, what answers it, and the rule by which its agent gets it."""
 
     tool: NativeTool
     answer: Answer
+    rule: str = ITSELF
+
+
+def rule_of(policy: Policy, reads: Iterable[Endpoint]) -> str:
+    """Return the rule by which an agent gets a tool that reads with these."""
+    return "; ".join(dict.fromkeys(map(policy.rule, reads))) or ITSELF
 
 
 RATE_BUDGET = NativeTool(name="get_rate_budget", params=GetRateBudget, read_only=True, open_world=False)

@@ -25,7 +25,7 @@ from cio_mcp.clearance import Clearance, Write
 from cio_mcp.consent import Question
 from cio_mcp.delivery import Caller, Course
 from cio_mcp.endings import ending_of, interrupted, own_ending_of, own_interrupted
-from cio_mcp.errors import CioError
+from cio_mcp.errors import CioError, InvalidArguments
 from cio_mcp.exchange import Exchange
 from cio_mcp.ledger import Ending, Intent, Ledger, Outcome, Refusal, Repeated, Terms, Unrecorded
 from cio_mcp.ledger.redaction import redacted
@@ -161,26 +161,28 @@ class Pipeline:
     async def _answered(
         self, native: Answered, given: Mapping[str, Any] | None, course: Course, refusal: CioError | None
     ) -> Finished:
-        intent = self._intent(native.tool.name, Access.READ, course.caller, course)
+        tool = native.tool
+        intent = self._intent(tool.name, Access.READ, course.caller, course)
         data: dict[str, Any] = {}
         error: CioError | None = None
         try:
-            data = await self._known_here(native, given, course, refusal)
+            params = arguments.validate(tool.name, tool.params, given)
+            intent = replace(intent, arguments=redacted(params, self.ledger.digest), rule=native.rule)
+            data = await self._known_here(native, params, course, refusal)
         except CioError as failure:
-            error = failure
+            error = refusal or failure
+            intent = replace(intent, rule=str(error.details.get("rule", intent.rule)))
         except BaseException as interruption:
             await self._conclude(intent, course, own_interrupted(interruption))
             raise
         await self._conclude(intent, course, own_ending_of(error), error)
-        return Finished(data=data, error=error, course=course, quotes=native.tool.quotes)
+        return Finished(data=data, error=error, course=course, quotes=tool.quotes)
 
     @staticmethod
-    async def _known_here(
-        native: Answered, given: Mapping[str, Any] | None, course: Course, refusal: CioError | None
-    ) -> dict[str, Any]:
+    async def _known_here(native: Answered, params: Params, course: Course, refusal: CioError | None) -> dict[str, Any]:
         if refusal:
             raise refusal
-        return await native.answer(arguments.validate(native.tool.name, native.tool.params, given), course)
+        return await native.answer(params, course)
 
     async def turn_away(self, name: str, *, caller: Caller) -> None:
         """Record a call of a tool that does not exist."""
@@ -209,11 +211,14 @@ class Pipeline:
     async def _carried_out(
         self, call: _Call, given: Mapping[str, Any] | None, refusal: CioError | None
     ) -> dict[str, Any] | Question:
+        endpoint = call.endpoint
+        try:
+            params, controls = arguments.admit(endpoint, given)
+        except InvalidArguments as unread:
+            raise refusal or unread from None
+        call.intent = replace(call.intent, arguments=redacted(params, self.ledger.digest))
         if refusal:
             raise refusal
-        endpoint = call.endpoint
-        params, controls = arguments.admit(endpoint, given)
-        call.intent = replace(call.intent, arguments=redacted(params, self.ledger.digest))
         decision = self._decided(call, params)
         if endpoint.access is Access.READ:
             return self._shaped(endpoint, params, await self._sent(call, params))

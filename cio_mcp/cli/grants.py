@@ -16,7 +16,7 @@ from cio_mcp.cli.checked import policy_of, settings_of
 from cio_mcp.cli.own import OWN, own_served, reads_of, refusal_of
 from cio_mcp.errors import CioError, InvalidArguments
 from cio_mcp.gate import Mode
-from cio_mcp.native import NativeTool
+from cio_mcp.native import NativeTool, rule_of
 from cio_mcp.policy import Decision, Grants, Policy
 from cio_mcp.policy.grants import HOUR
 from cio_mcp.policy.profiles import HEADER, rows
@@ -189,8 +189,7 @@ def explain_own(policy: Policy, tool: NativeTool, given: dict[str, Any] | None) 
     if given is not None and refusal is None:
         tool_arguments.validate(tool.name, tool.params, given)
     reads = reads_of(tool)
-    rules = dict.fromkeys(policy.rule(CATALOG[name]) for name in reads)
-    rule = str(refusal.details["rule"]) if refusal else "; ".join(rules) or "this server answers it itself"
+    rule = str(refusal.details["rule"]) if refusal else rule_of(policy, [CATALOG[name] for name in reads])
     return Explanation(tool=tool.name, rule=rule, refusal=refusal, decision=None, reads=reads)
 
 

@@ -27,7 +27,7 @@ from cio_mcp.insight.questions import (
     person_of,
     read_case,
 )
-from cio_mcp.native import Answer, Answered, NativeTool
+from cio_mcp.native import Answer, Answered, NativeTool, rule_of
 from cio_mcp.planning import audience, survey
 from cio_mcp.planning.answers import member, rows
 from cio_mcp.planning.inquiry import Inquiry
@@ -76,9 +76,9 @@ def insight_tools(
     desk = _Desk(exchange=exchange, policy=policy, tokens=min(result_tokens, MOST_TOKENS), now=now)
     answers: Sequence[Answer] = (desk.why, desk.preflight, desk.overview)
     return tuple(
-        Answered(tool=tool, answer=answer)
+        Answered(tool=tool, answer=answer, rule=rule_of(policy, reads))
         for tool, answer in zip(TOOLS, answers, strict=True)
-        if all(policy.permits(exchange.catalog[name]) for name in NEEDS[tool.name])
+        if all(map(policy.permits, reads := [exchange.catalog[name] for name in NEEDS[tool.name]]))
     )
 
 

@@ -25,7 +25,7 @@ _DEPTH = 6
 ADDRESSES = frozenset({"to", "cc", "bcc", "reply_to", "from", "recipient", "from_address", "email", "emails"})
 IDENTIFIERS = ADDRESSES | {
     "identifier", "customer_id", "id", "ids", "phone", "cio_id", "anonymous_id", "device_id", "token", "object_id",
-    "object_type_id", "cio_object_id",
+    "object_type_id", "cio_object_id", "delivery_id", "operation",
 }  # fmt: skip
 # Lists and objects that hold such members further down.
 _HOLDERS = frozenset({

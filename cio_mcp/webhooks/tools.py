@@ -13,7 +13,7 @@ from cio_mcp.catalog.params import Params
 from cio_mcp.delivery import Course
 from cio_mcp.errors import CioError, InvalidArguments, Unavailable
 from cio_mcp.exchange import Exchange
-from cio_mcp.native import Answer, Answered, NativeTool
+from cio_mcp.native import Answer, Answered, NativeTool, rule_of
 from cio_mcp.policy import Policy
 from cio_mcp.privacy import Mask
 from cio_mcp.webhooks import message, showing
@@ -129,9 +129,9 @@ def webhook_tools(
     )
     answers: tuple[Answer, ...] = (desk.timeline, desk.listed, desk.wait, desk.setting_up)
     return tuple(
-        Answered(tool=tool, answer=answer)
+        Answered(tool=tool, answer=answer, rule=rule_of(policy, reads))
         for tool, answer in zip(TOOLS, answers, strict=True)
-        if all(policy.permits(exchange.catalog[name]) for name in NEEDS.get(tool.name, ()))
+        if all(map(policy.permits, reads := [exchange.catalog[name] for name in NEEDS.get(tool.name, ())]))
     )
 
 

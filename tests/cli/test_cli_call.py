@@ -152,6 +152,32 @@ def test_a_host_that_does_not_answer_is_told_as_such(sandbox_variables: dict[str
     assert called.err.startswith("unavailable: Customer.io could not be reached")
 
 
+def test_whom_a_tool_of_this_server_read_is_found_in_the_record(
+    sandbox_variables: dict[str, str], tmp_path: Path
+) -> None:
+    env = {**sandbox_variables, "CIO_MCP_LEDGER": str(tmp_path / "ledger.sqlite3")}
+    calls: dict[str, dict[str, Any]] = {
+        "person_overview": {"customer_id": "ada-1"},
+        "why_no_message": {"customer_id": "ada-1", "broadcast_id": 10},
+        "list_delivery_events": {"identifiers": {"id": "ada-1"}},
+    }
+    for tool, arguments in calls.items():
+        assert run("call", tool, json.dumps(arguments), "--profile", "support", env=env).code == 0
+    assert run("call", "person_overview", '{"customer_id": "nobody-1"}', "--profile", "support", env=env).code == 1
+    found = [json.loads(line) for line in run("audit", "find", "ada-1", "--json", env=env).out.splitlines()]
+    assert [record["tool"] for record in found] == list(calls)
+    assert {record["rule"] for record in found} == {"allow *:read (profile support)"}
+    assert "ada-1" not in json.dumps(found)
+    [refused] = run("audit", "find", "nobody-1", "--json", env=env).out.splitlines()
+    assert (json.loads(refused)["ending"], json.loads(refused)["code"]) == ("failed", "not_found")
+    asked = run("call", "get_operation", json.dumps({"operation": found[0]["operation"]}), env=env)
+    assert asked.json["tool"] == "person_overview"
+    assert [
+        json.loads(line)["tool"]
+        for line in run("audit", "find", found[0]["operation"], "--json", env=env).out.splitlines()
+    ] == ["person_overview", "get_operation"]
+
+
 def test_with_the_sandbox_neither_keys_nor_a_network_are_used() -> None:
     nowhere = {"CUSTOMERIO_APP_URL": "http://127.0.0.1:1", "CUSTOMERIO_APP_API_KEY": "canary-app-key"}
     called = run("call", "count_segment_people", '{"segment_id": 1}', "--sandbox", env=nowhere)

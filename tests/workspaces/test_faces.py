@@ -129,6 +129,17 @@ async def test_a_workspace_out_of_reach_is_as_unknown_as_one_that_is_none(
     assert [record["ending"] for record in refused] == ["refused"]
 
 
+async def test_whom_a_call_meant_is_recorded_although_it_names_no_workspace(tmp_path: Path, ledger: Path) -> None:
+    async with served(tmp_path, ledger) as found:
+        for tool in ("get_person_attributes", "person_overview"):
+            answer, _ = await called(found, found.own_agent, tool, customer_id="ada-1")
+            assert "one of one, two;" in answer["error"]["next_step"]
+            answer, _ = await called(found, found.own_agent, tool, customer_id="..")
+            assert "one of one, two;" in answer["error"]["next_step"], "what is wrong with the rest comes later"
+    told = [record.get("arguments", {}).get("customer_id", "")[:5] for record in records_in(ledger)]
+    assert told == ["hmac:", "", "hmac:", ""]
+
+
 async def test_an_agent_that_is_bound_to_nothing_reaches_nothing(tmp_path: Path, ledger: Path) -> None:
     async with served(tmp_path, ledger) as found, Client(server_of(found.reception.face(NOBODY))) as client:
         assert (await client.list_tools()).tools == []
