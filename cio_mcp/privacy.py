@@ -27,6 +27,8 @@ NEEDED = frozenset({"type", "platform", "name", "state", "failure_message", "del
 PUSH_DEVICE = frozenset({"platform", "last_used"})
 CONDITION = frozenset({"field", "operator"})
 """Of a filter: what it compares with may be an address, or a name."""
+NAMING = frozenset({"id", "cio_id"})
+"""Reserved attributes by which tools name a person, whoever asks."""
 COUNTS = frozenset({"timestamps", "metrics", "metric", "series"})
 STATES = frozenset({
     "created_at", "unsubscribed", "cio_subscription_preferences", "drafted", "attempted", "sent", "delivered",
@@ -52,6 +54,12 @@ class Mask:
 
     attributes_shown: frozenset[str] = frozenset()
     personal_data: bool = False
+
+
+def is_shown_whole(attribute: str, value: Any, mask: Mask) -> bool:
+    """Say whether this value of a person's attribute would be shown as it is; the ids of a person may be named."""
+    told = {"attributes": {attribute: value}}
+    return attribute in NAMING or masked(told, mask) == told
 
 
 class _Place(Enum):

@@ -10,7 +10,7 @@ object that is no `not`, in the inner of two groups a condition. The only operat
 else is a segment's business.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -87,6 +87,21 @@ def _attribute(members: Any, place: Place) -> dict[str, Any]:
     if has_value and not isinstance(members["value"], str | int | float):
         raise wrong((*place, "value"), "must be a text, a number or true | false")
     return dict(members)
+
+
+def attributes_in(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the conditions on attributes of a filter that was checked."""
+    [(key, inner)] = node.items()
+    match key:
+        case "attribute":
+            yield inner
+        case "not":
+            yield from attributes_in(inner)
+        case "and" | "or":
+            for member in inner:
+                yield from attributes_in(member)
+        case _:
+            return
 
 
 AudienceFilter = Annotated[JsonObject, AfterValidator(audience)]

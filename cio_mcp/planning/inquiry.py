@@ -78,7 +78,7 @@ _WHY: Mapping[type[CioError], tuple[str, bool]] = {
     QuotaExhausted: ("the daily quota of requests is used up", True),
     Unavailable: ("Customer.io could not be asked", True),
     Forbidden: ("this server's App API key may not read it", False),
-    NotPermitted: ("this server was told not to serve the tool that reads it", False),
+    NotPermitted: ("this server was told not to let this agent read it", False),
     UnreadableReply: ("the answer could not be read", False),
     InvalidArguments: ("it cannot be asked for in this form", False),
     Rejected: ("Customer.io refused to show it", False),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from cio_mcp.catalog import Access, Endpoint
+from cio_mcp.catalog import CATALOG, Access, Endpoint
 from cio_mcp.catalog.params import Params
 from cio_mcp.errors import NotPermitted
 from cio_mcp.ledger.terms import Cap
@@ -21,6 +21,8 @@ from cio_mcp.privacy import Mask
 
 TOKEN = "token"  # noqa: S105 - the name of a rule
 """The rule of what an agent's token carries, as records name it."""
+SEARCH = "search_people"
+"""The tool that answers filters: what is masked there is compared nowhere."""
 LOOK_UPS = 10
 """People looked up for one call at most: each costs a request of the App API's ten a second."""
 
@@ -117,6 +119,8 @@ class Policy:
         yield from rules.urls(call, self.agent)
         if self.agent:
             yield from self._item_denials(call, self.agent)
+            if mask := self.mask(CATALOG[SEARCH]):
+                yield from rules.shown_values(call, self.agent, mask)
             yield from rules.used_fields(call, self.agent)
             yield from rules.own_or_listed(call, self.agent)
             yield from rules.quiet_hours(call, self.agent)

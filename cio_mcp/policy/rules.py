@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cio_mcp.catalog import Effect, Endpoint
+from cio_mcp.arguments import shown
+from cio_mcp.catalog import Access, Effect, Endpoint
+from cio_mcp.catalog.filters import attributes_in
 from cio_mcp.catalog.messaging import ScheduleNewsletter, Send
 from cio_mcp.catalog.params import Params
 from cio_mcp.policy.addresses import Recipients, addresses_in, in_hosts, number_in
@@ -27,6 +29,7 @@ from cio_mcp.policy.requirements import (
 )
 from cio_mcp.policy.touches import Person, Touch, Written
 from cio_mcp.policy.urls import host_of, urls_in
+from cio_mcp.privacy import Mask, is_shown_whole
 
 Found = Iterator[Denial | Requirement]
 TEST_RECIPIENTS = "--test-recipients"
@@ -66,6 +69,29 @@ def urls(call: Call, grants: Grants | None) -> Found:
                 because=f"the host of `{field}` is not among those allowed in {grants.origin}",
                 remedy=f"the host listed under [urls] in {grants.origin}",
             )
+
+
+def shown_values(call: Call, grants: Grants, mask: Mask) -> Found:
+    """Refuse a filter that compares what `mask` hides: whom it finds, and how many, tells what they have.
+
+    Where there is a budget, a broadcast that it refuses tells how many as well. Whether somebody has an attribute may
+    be asked: the names of attributes are shown.
+    """
+    wanted = None
+    if call.endpoint.access is Access.READ:
+        wanted = getattr(call.params, "filter", None)
+    elif grants.budget.most_at_once is not None:
+        wanted = getattr(call.params, "recipients", None)
+    for condition in attributes_in(wanted) if wanted else ():
+        name, value = condition["field"], condition.get("value")
+        if value is None or is_shown_whole(name, value, mask):
+            continue
+        yield Denial(
+            rule="personal",
+            because=f"its filter compares {shown(name)}, an attribute that is masked for this agent",
+            remedy=f"{shown(name)} listed in `attributes` under [personal] in {grants.origin}",
+            instead="Let it name segments, ids, or whether an attribute `exists`.",
+        )
 
 
 def used_fields(call: Call, grants: Grants) -> Found:

@@ -52,6 +52,15 @@ def test_a_denied_call_is_told_with_what_would_have_to_change() -> None:
     assert "  to change   Leave bcc out." in told["page"]
 
 
+def test_a_search_by_what_is_masked_is_told_with_the_attribute_and_how_to_ask() -> None:
+    by_plan = {"filter": {"attribute": {"field": "plan", "operator": "eq", "value": "trial"}}}
+    told = explained("search_people", by_plan, "safe")
+    assert (told["verdict"], told["rule"]) == ("denied", "personal")
+    assert "its filter compares 'plan', an attribute that is masked for this agent" in told["page"]
+    assert "'plan' listed in `attributes` under [personal] in profile safe" in told["page"]
+    assert explained("search_people", by_plan, "support")["verdict"] == "allowed"
+
+
 def test_a_call_whose_audience_must_be_counted_is_not_said_to_be_allowed() -> None:
     told = explained("trigger_broadcast", {"broadcast_id": 1}, "broadcaster")
     assert (told["verdict"], told["recipients"]) == ("depends", None)

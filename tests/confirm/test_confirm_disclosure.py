@@ -119,3 +119,16 @@ async def test_a_budget_holds_for_an_audience_that_the_agent_may_not_count(
     assert (called.code, called.error["rule"]) == ("not_permitted", "budget")
     assert "it reaches more people than the budget holds" in called.error["message"]
     assert writes(sandbox) == []
+
+
+async def test_no_plan_counts_whom_a_masked_value_finds(open_rig: Open, granted: Callable[[str], str]) -> None:
+    grants = granted('allow = ["messaging:send", "broadcasts:read", "customers:read"]')
+    by_phone = {"field": "phone", "operator": "eq", "value": "+15550100001"}
+    has_phone = {"field": "phone", "operator": "exists"}
+    told = {}
+    for name, condition in (("eq", by_phone), ("exists", has_phone)):
+        call: Call = ("trigger_broadcast", {"broadcast_id": 10, "recipients": {"attribute": condition}})
+        told[name] = await planned(open_rig, call, CIO_MCP_GRANTS=grants)
+    assert [plan["audience"] for plan in told["eq"]] == [None, None]
+    assert all("People of the filter: this server was told" in plan["not_known"][0] for plan in told["eq"])
+    assert [plan["audience"] > 0 for plan in told["exists"]] == [True, True]

@@ -130,7 +130,7 @@ async def test_a_program_that_may_not_be_read_is_named_and_the_rest_is_told(open
     async with opened(CIO_MCP_AREAS="customers") as client:
         told = await asked(client, "why_no_message", customer_id="bob-2", campaign_id=1)
     assert told["cause"] == "undeliverable"
-    assert told["not_known"] == ["Campaign: this server was told not to serve the tool that reads it."]
+    assert told["not_known"] == ["Campaign: this server was told not to let this agent read it."]
 
 
 async def test_where_nothing_can_be_read_the_error_is_that_of_the_reads(opened: Open) -> None:

@@ -202,7 +202,7 @@ async def test_people_of_an_address_are_not_looked_for_against_the_policy(opened
     async with opened(CIO_MCP_GRANTS=str(path)) as client:
         told = await asked(client, "person_overview", customer_id="shared@example.com", id_type="email")
     assert "of_this_address" not in told
-    assert any("this server was told not to serve" in line for line in told["not_known"])
+    assert any("this server was told not to let this agent read it" in line for line in told["not_known"])
 
 
 async def test_the_channel_of_the_newest_message_does_not_hide_a_missing_address(opened: Open) -> None:
