@@ -148,7 +148,7 @@ class _Masking:
     def _text(self, value: str, name: str, place: _Place) -> str:
         if place in _CLOSED and not self.mask.personal_data:
             return value if _is_shown(value, name, place) else sensitive.placeholder(value)
-        if value[0] in "{[" and (inner := _json_in(value)) is not None:
+        if value.lstrip()[:1] in ("{", "[") and (inner := _json_in(value)) is not None:
             return self._rewritten(value, inner, name, place)
         if is_id(name):
             return value if self.mask.personal_data or name == "next" else sensitive.identifier(value)

@@ -133,6 +133,7 @@ SECRETS: list[tuple[str, Any, Any]] = [
     ("note", "3782 822463 10005", "[masked: card number]"),
     ("note", f"to {IBAN}", "to [masked: bank account]"),
     ("note", '{"password":"x","a":[1]}', '{"password":"[masked: secret]","a":[1]}'),
+    ("note", ' \n{"password":"x"}', '{"password":"[masked: secret]"}'),
     ("note", "https://u:p@h.example/", "https://[masked: secret]@h.example/"),
     ("note", "https://h.example/?a=1&token=x#b", "https://h.example/?a=1&token=[masked: secret]#b"),
     ("note", "/hook?sig=y&page=2", "/hook?sig=[masked: secret]&page=2"),
