@@ -6,6 +6,7 @@ thinks of it.
 """
 
 import math
+import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import getaddresses
@@ -19,7 +20,10 @@ Digest = Callable[..., str]
 MARK_DIGITS: Final = 16
 SHOWN: Final = 50
 """Items of a list that are recorded one by one; a broadcast may name 10,000 people."""
-_DEPTH = 6
+# What newer Pythons hold for malformed they tell nothing of: a display name with brackets, for one.
+_BARE = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
+_DEPTH = 8
+"""Levels, as many as a filter has down to what it compares with."""
 
 # Arguments, and members of objects, that say who or what is meant.
 ADDRESSES = frozenset({"to", "cc", "bcc", "reply_to", "from", "recipient", "from_address", "email", "emails"})
@@ -30,7 +34,7 @@ IDENTIFIERS = ADDRESSES | {
 # Lists and objects that hold such members further down.
 _HOLDERS = frozenset({
     "identifiers", "primary", "secondary", "batch", "cio_relationships", "relationships", "per_user_data", "device",
-    "custom_device",
+    "custom_device", "filter", "recipients", "and", "or", "not", "attribute",
 })  # fmt: skip
 # The members of an item of a batch that are choices, and the argument of apply_entity that is one.
 _WORDS: Mapping[str, frozenset[str]] = {
@@ -102,7 +106,7 @@ def _text(name: str, text: str, digest: Digest) -> Any:
         return _size(text)
     if name not in ADDRESSES:
         return marked(text, digest)
-    found = [address for _, address in getaddresses([text]) if address] or [text]
+    found = [address for _, address in getaddresses([text]) if address] or _BARE.findall(text) or [text]
     marks = _capped([marked(address, digest) for address in found[:SHOWN]], len(found))
     return marks[0] if len(marks) == 1 else marks
 
@@ -118,6 +122,9 @@ def _object(members: Mapping[str, Any], digest: Digest, depth: int) -> Any:
         for name, value in members.items()
         if name in IDENTIFIERS or name in _HOLDERS or _is_word(name, value)
     }
+    field = members.get("field")  # of a filter, which compares a person's own identifiers with values as well
+    if isinstance(field, str) and field in IDENTIFIERS and "value" in members:
+        told["value"] = _value(field, members["value"], digest, depth)
     others = len(members) - len(told)
     if not told:
         return _size(members)

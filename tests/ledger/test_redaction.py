@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cio_mcp.catalog import CATALOG
+from cio_mcp.ledger import redaction
 from cio_mcp.ledger.chain import Keys, digest
 from cio_mcp.ledger.redaction import SHOWN, marked, redacted
 from tests.faults.arguments import ARGUMENTS
@@ -99,6 +100,33 @@ def test_who_is_meant_is_digested_and_of_the_rest_the_size_is_told(
 def test_a_long_list_is_recorded_by_its_beginning_and_its_length() -> None:
     told = shown("trigger_broadcast", {"broadcast_id": 3, "emails": [f"p{n}@example.com" for n in range(SHOWN + 7)]})
     assert told["emails"] == [*(mark(f"p{n}@example.com") for n in range(SHOWN)), "<7 more>"]
+
+
+@pytest.mark.parametrize("is_newer", [False, True], ids=["as this Python reads it", "as a newer one reads it"])
+def test_an_address_beside_a_name_that_no_standard_knows_is_recorded(
+    monkeypatch: pytest.MonkeyPatch, *, is_newer: bool
+) -> None:
+    if is_newer:
+        monkeypatch.setattr(redaction, "getaddresses", lambda _texts: [("", "")])
+    told = shown("send_email", {"transactional_message_id": 1, "to": f"Ada [VIP] <{ADA}>", "identifiers": {"id": "1"}})
+    assert mark(ADA) in ([told["to"]] if isinstance(told["to"], str) else told["to"])
+
+
+def test_whom_a_filter_names_by_an_identifier_is_recorded_and_nothing_else_of_it() -> None:
+    by_email = {"attribute": {"field": "email", "operator": "eq", "value": ADA}}
+    by_phone = {"attribute": {"field": "phone", "operator": "eq", "value": 15550100001}}
+    by_plan = {"attribute": {"field": "plan", "operator": "eq", "value": "trial"}}
+    named = {"attribute": {"value": mark(ADA), "others": "<2 members>"}}
+    deep = {"and": [{"or": [{"not": by_email}, {"segment": {"id": 3}}]}, by_plan]}
+    assert shown("search_people", {"filter": deep}) == {
+        "filter": {
+            "and": [{"or": [{"not": named}, "<1 member>"]}, {"attribute": "<3 members>"}],
+        }
+    }
+    recipients = shown("trigger_broadcast", {"broadcast_id": 1, "recipients": by_phone})["recipients"]
+    assert recipients == {"attribute": {"value": mark("15550100001"), "others": "<2 members>"}}
+    hostile = {"attributes": {"field": ["email"], "value": ADA}, "identifier": ADA}
+    assert shown("identify_person", hostile)["attributes"] == "<2 members>"
 
 
 def test_an_identifier_is_the_same_however_it_is_written_and_differs_by_key() -> None:
