@@ -130,8 +130,12 @@ def user() -> str:
 
 
 def when(seconds: float) -> str:
-    """Return a time as people and programs read it, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00") + "Z"
+    """Return a time as people and programs read it, in UTC; a number that is none, as in a changed record, as it is."""
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:g} (no time)"
+    return moment.isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def is_text(word: str) -> bool:

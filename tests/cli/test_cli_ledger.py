@@ -134,6 +134,14 @@ def test_verify_names_the_first_record_that_was_changed(command: Command, path: 
     assert ended.out.startswith("FAULT (changed) at record 3: ")
 
 
+def test_a_record_whose_time_was_changed_hides_no_other(command: Command, path: Path) -> None:
+    with opened(path, tend=False) as ledger:
+        ledger._store._connected().execute("UPDATE records SET body = json_set(body, '$.at', 1e18) WHERE seq = 3")
+    lines = command("audit", path, "show").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["1", "2", "3", "4", "5", "6"]
+    assert "1e+18 (no time)" in lines[2]
+
+
 def test_show_prints_the_last_records_on_a_line_each_with_nothing_hidden(command: Command, path: Path) -> None:
     ended = command("audit", path, "show", "--last", "3")
     assert ended.code == 0
