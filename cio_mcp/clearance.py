@@ -14,6 +14,7 @@ from cio_mcp.delivery import REPLY_SECONDS, Course
 from cio_mcp.disclosure import Reader, Readings
 from cio_mcp.errors import CioError, NotConfirmed
 from cio_mcp.exchange import Exchange
+from cio_mcp.gate import Mode
 from cio_mcp.gatekeeper import Gatekeeper, Passage, Subject
 from cio_mcp.planning import Plan, Survey, plan, survey
 from cio_mcp.policy import Decision, Policy
@@ -86,7 +87,8 @@ class Clearance:
             return await self.exchange.look(tool, asked, write.course)
 
         readings = Readings(look)
-        found = await survey(write.endpoint, write.params, readings.look)
+        binds = bool(write.reasons) and not write.controls.dry_run and self.gatekeeper.mode is not Mode.OFF
+        found = await survey(write.endpoint, write.params, readings.look, binds=binds)
         write.plan = plan(
             write.endpoint,
             write.params,
@@ -95,19 +97,20 @@ class Clearance:
             host=lease.base_url,
             workspace=self.workspace,
             survey=found,
-            told=await self._told(write, readings, found),
+            told=await self._told(write, readings, found, binds=binds),
             reasons=write.reasons,
             is_partial=readings.have_failed,
         )
         return write.plan
 
-    async def _told(self, write: Write, readings: Readings, found: Survey) -> Survey | None:
+    async def _told(self, write: Write, readings: Readings, found: Survey, *, binds: bool) -> Survey | None:
         """Return what the agent may know of what was found, None if all of it."""
         reader = Reader(catalog=self.exchange.catalog, policy=write.policy, at=write.at)
         if readings.are_open_to(reader):
             return None
-        told = await survey(write.endpoint, write.params, readings.as_read_by(reader))
-        return None if replace(told, target=found.target) == found else told
+        told = await survey(write.endpoint, write.params, readings.as_read_by(reader), binds=binds)
+        is_all = replace(told, target=found.target, groups=found.groups) == found
+        return None if is_all else told
 
     async def _settle(self, write: Write) -> None:
         """Look up what the decision rests on; raises NotPermitted if it does not hold."""

@@ -1,17 +1,19 @@
 """Pure: which calls must be confirmed, by which way, and whether a confirmation still fits what it was given for."""
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 
 from cio_mcp.catalog.endpoint import Access, Endpoint, Gate
 from cio_mcp.catalog.params import Params
 from cio_mcp.consent import Way
-from cio_mcp.ledger.terms import Confirmation, State
+from cio_mcp.ledger.terms import Confirmation, Group, State
 
 CONFIRMATION_SECONDS = 600.0
 """Ten minutes: long enough to read a plan, too short for what it says to grow stale."""
 DRIFT = 0.05
-"""An audience that changed by more than this since it was shown is shown again."""
+"""An audience that changed by more than this since it was shown is shown again: in size, or in who is in it."""
+_ANOTHER = "what it would touch is not what it was"
 
 
 class Mode(StrEnum):
@@ -87,15 +89,43 @@ def unusable(kept: Confirmation | None, binding: str, now: float) -> str:
     return "has expired" if kept.expires_at <= now else ""
 
 
-def drifted(before: Confirmation, *, audience: int | None, target: str) -> str:
+def drifted(before: Confirmation, *, audience: int | None, target: str, groups: Mapping[str, Group]) -> str:
     """Return what changed since a confirmation was asked for, as a clause; empty if nothing that matters."""
-    seen, found = before.audience, audience
+    if resized := _resized("the audience", before.audience, audience):
+        return resized
+    if before.target != target:
+        return _ANOTHER
+    if before.groups is None:  # kept by a version that knew the audience by its size alone
+        return ""
+    names = dict.fromkeys([*before.groups, *groups])
+    return next(filter(None, (_regrouped(name, before.groups.get(name), groups.get(name)) for name in names)), "")
+
+
+def _resized(what: str, seen: int | None, found: int | None) -> str:
     if seen != found:
         if seen is None or found is None:
-            return f"the audience was {_people(seen)} and is now {_people(found)}"
+            return f"{what} was {_people(seen)} and is now {_people(found)}"
         if abs(found - seen) > DRIFT * seen:
-            return f"the audience was {seen:,} and is now {found:,}"
-    return "what it would touch is not what it was" if before.target != target else ""
+            return f"{what} was {seen:,} and is now {found:,}"
+    return ""
+
+
+def _regrouped(name: str, seen: Group | None, found: Group | None) -> str:
+    """Return what changed about a part of the audience: a large one must not hide that a small one was exchanged."""
+    if seen is None or found is None:
+        return _ANOTHER
+    if resized := _resized(f"the number of {name}", seen.people, found.people):
+        return resized
+    if seen.who is None or found.who is None:
+        return (
+            ""
+            if seen.who == found.who
+            else f"who the {name} are is {'not known now' if seen.who else 'known only now'}"
+        )
+    gone, new = len(seen.marks - found.marks), len(found.marks - seen.marks)
+    if gone + new > DRIFT * len(seen.marks):
+        return f"of the {len(seen.marks):,} {name} {gone:,} are not among them now, and {new:,} others are"
+    return ""
 
 
 def _people(count: int | None) -> str:

@@ -8,7 +8,7 @@ What each way proves differs, so it is recorded with the call: a client that sho
 and a model can pass a token on by itself. Only the operator's approval is out of an agent's reach.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from cio_mcp import gate, refusals
@@ -17,10 +17,13 @@ from cio_mcp.catalog.params import Params
 from cio_mcp.consent import Person, Question, Reply
 from cio_mcp.errors import ApprovalNeeded, CannotAsk, ConfirmationNeeded, NotConfirmed, Unavailable
 from cio_mcp.gate import CONFIRMATION_SECONDS, Level, Mode
-from cio_mcp.ledger.terms import Confirmation, Ledger, State
+from cio_mcp.ledger.terms import Confirmation, Group, Ledger, State
 from cio_mcp.ledger.terms import NotConfirmed as Unusable
+from cio_mcp.planning import SECONDS as SURVEY_SECONDS
 from cio_mcp.planning import Plan
 
+REFILLS = frozenset({"add_people_to_segment", "remove_people_from_segment"})
+"""The tools that change who is in a segment."""
 _SERVER = "server"
 """Who ended a confirmation, as records name it, if no person did."""
 
@@ -61,8 +64,9 @@ class _Changed:
     @property
     def told(self) -> str:
         """What changed, as far as the agent may know it."""
-        told = self.plan.for_agent().survey.audience
-        return self.what if told == self.plan.survey.audience else "what it would touch is not what it was"
+        told, found = self.plan.for_agent().survey, self.plan.survey
+        is_known = (told.audience, told.groups) == (found.audience, found.groups)
+        return self.what if is_known else "what it would touch is not what it was"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +169,32 @@ class Gatekeeper:
     def _target(self, plan: Plan) -> str:
         return self.ledger.digest("target", plan.survey.target)
 
+    def _groups(self, plan: Plan) -> dict[str, Group]:
+        """Return the parts of the audience with a mark of each person, which tells nobody who it is."""
+
+        def marked(name: str, who: frozenset[str]) -> list[str]:
+            return [self.ledger.digest("audience", name, each) for each in who]
+
+        return {
+            name: Group(
+                people=found.people,
+                who=None if found.who is None else Group.marked(marked(name, found.who)),
+                segment=found.segment,
+            )
+            for name, found in plan.survey.groups.items()
+        }
+
+    async def _refilled(self, kept: Confirmation, groups: Mapping[str, Group]) -> str:
+        """Return, as a clause, which segment agents changed since it was asked, of those whose people were not read."""
+        asked_for = self.now() - (kept.expires_at - CONFIRMATION_SECONDS)
+        for group in groups.values() if kept.groups is not None else ():
+            if group.segment is None or group.who is not None:
+                continue
+            changed = {"segment_id": group.segment}
+            if await self.ledger.was_called(kept.workspace, REFILLS, changed, within=asked_for + SURVEY_SECONDS):
+                return f"this server has changed who is in segment {group.segment}"
+        return ""
+
     async def _confirmed(self, subject: Subject, handle: str, level: Level) -> Passage | _Changed:
         """Check a confirmation against the call and against what the call would touch now."""
         binding = self._binding(subject, level)
@@ -179,10 +209,11 @@ class Gatekeeper:
         if kept is None or why:
             raise refusals.unusable(why)
         plan = await subject.plan()
-        target = self._target(plan)
-        if what := gate.drifted(kept, audience=plan.survey.audience, target=target):
-            if plan.is_partial:  # nothing was seen to change: what was agreed to stays good for the next look
-                raise _unseen(subject)
+        target, groups = self._target(plan), self._groups(plan)
+        what = gate.drifted(kept, audience=plan.survey.audience, target=target, groups=groups)
+        if what and plan.is_partial:  # nothing was seen to change: what was agreed to stays good for the next look
+            raise _unseen(subject)
+        if what := what or await self._refilled(kept, groups):
             await self._withdraw(handle)
             return _Changed(plan=plan, what=what)
         if level is Level.OPERATOR:
@@ -244,11 +275,11 @@ class Gatekeeper:
             binding=binding,
             target=self._target(plan),
             audience=plan.survey.audience,
+            groups=self._groups(plan),
             expires_at=self.now() + CONFIRMATION_SECONDS,
             plan=plan.as_json() if read else None,
         )
-        await self.ledger.ask(kept)
-        return kept
+        return await self.ledger.ask(kept)
 
 
 def _unseen(subject: Subject) -> Unavailable:

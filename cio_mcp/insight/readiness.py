@@ -7,7 +7,7 @@ from typing import Any, Literal
 from cio_mcp.insight.triggers import Errors, newest
 from cio_mcp.planning import Survey
 from cio_mcp.planning.answers import moment, number, word
-from cio_mcp.planning.audience import Count
+from cio_mcp.planning.inquiry import Count
 
 Json = dict[str, Any]
 DAY = 86_400

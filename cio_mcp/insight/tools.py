@@ -30,7 +30,7 @@ from cio_mcp.insight.questions import (
 from cio_mcp.native import Answer, Answered, NativeTool, rule_of
 from cio_mcp.planning import audience, survey
 from cio_mcp.planning.answers import member, rows
-from cio_mcp.planning.inquiry import Inquiry
+from cio_mcp.planning.inquiry import Count, Inquiry
 from cio_mcp.policy import Policy
 
 Json = dict[str, Any]
@@ -224,7 +224,7 @@ async def _detailed(
         nonlocal seen
         if params.recipients is None or seen.survey.audience == 0:
             return
-        seen = replace(seen, unsubscribed=audience.Count())
+        seen = replace(seen, unsubscribed=Count())
         count = await audience.matching(
             inquiry, "unsubscribed people of the filter", readiness.among(params.recipients)
         )

@@ -30,10 +30,13 @@ class Book:
             spent["confirmation"] = self._mark(terms.confirmation)
         operations.begin(pen, intent, moment, process=process, **spent)
 
-    def ask(self, pen: Pen, confirmation: Confirmation, moment: Moment) -> None:
-        """Keep a confirmation, and record that it was asked for."""
+    def ask(self, pen: Pen, confirmation: Confirmation, moment: Moment) -> Confirmation:
+        """Keep a confirmation, and record that it was asked for; a person is asked for the same only once."""
+        if asked := confirmations.asked_already(pen.connection, confirmation, moment):
+            return asked
         confirmations.keep(pen.connection, confirmation, moment)
         self._note(pen, "asked", confirmation, moment)
+        return confirmation
 
     def decide(self, pen: Pen, handle: str, state: State, by: str, moment: Moment) -> Confirmation:
         """Approve or reject a confirmation, and record who did; raises NotConfirmed."""

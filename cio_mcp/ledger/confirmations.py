@@ -2,11 +2,13 @@
 
 import hmac
 import json
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any, Final
 
 from cio_mcp.ledger.clock import Moment
 from cio_mcp.ledger.pen import Connection, Damaged
-from cio_mcp.ledger.terms import Confirmation, NotConfirmed, State
+from cio_mcp.ledger.terms import Confirmation, Group, NotConfirmed, State
 
 FORGOTTEN_AFTER: Final = 86_400.0
 """Seconds for which one that has expired can still be asked about."""
@@ -27,7 +29,7 @@ def keep(connection: Connection, confirmation: Confirmation, moment: Moment) -> 
             confirmation.state,
             confirmation.by,
             confirmation.expires_at,
-            json.dumps({name: getattr(confirmation, name) for name in _FACTS}),
+            json.dumps({name: getattr(confirmation, name) for name in _FACTS} | _groups_of(confirmation)),
             None if confirmation.plan is None else json.dumps(dict(confirmation.plan)),
             moment.tick + max(0.0, confirmation.expires_at - moment.now),
             moment.reading.boot,
@@ -35,12 +37,28 @@ def keep(connection: Connection, confirmation: Confirmation, moment: Moment) -> 
     )
 
 
+def _groups_of(confirmation: Confirmation) -> dict[str, Any]:
+    groups = confirmation.groups
+    return {} if groups is None else {"groups": {name: asdict(group) for name, group in groups.items()}}
+
+
 def forget(connection: Connection, moment: Moment) -> None:
-    """Drop confirmations that are long past, and plans that nobody needs to read any more: they name people."""
+    """Drop confirmations that are long past, and of those that are over what is large or names people."""
     connection.execute("DELETE FROM confirmations WHERE until_tick < ?", (moment.tick - FORGOTTEN_AFTER,))
     connection.execute(
         "UPDATE confirmations SET plan = NULL WHERE plan IS NOT NULL AND until_tick <= ?", (moment.tick,)
     )
+
+    over = "SELECT id, facts FROM confirmations WHERE until_tick <= ? AND facts LIKE ?"
+    for number, facts in connection.execute(over, (moment.tick, '%"groups"%')).fetchall():
+        connection.execute("UPDATE confirmations SET facts = ? WHERE id = ?", (_without_groups(facts), number))
+
+
+def _without_groups(facts: str) -> str:
+    try:
+        return json.dumps({name: value for name, value in json.loads(facts).items() if name != "groups"})
+    except (AttributeError, ValueError):
+        return "{}"  # damaged before, and told to be when it is asked for
 
 
 def by_handle(connection: Connection, handle: str) -> Confirmation | None:
@@ -52,10 +70,36 @@ def by_handle(connection: Connection, handle: str) -> Confirmation | None:
 def by_binding(connection: Connection, binding: str, moment: Moment) -> Confirmation | None:
     """Return the newest of a binding that can still be decided, used or told as rejected.
 
-    None if the newest was spent: those before it were asked about what was no longer so.
+    One that was approved comes before newer ones that wait. None if the newest was spent: those before it were asked
+    about what was no longer so.
     """
-    newest = next((row for row in _select(connection, "binding = ?", binding) if _lives(row, moment)), None)
-    return _confirmation(newest) if newest and newest["state"] != State.SPENT else None
+    found = _standing(row for row in _select(connection, "binding = ?", binding) if _lives(row, moment))
+    return _confirmation(found) if found else None
+
+
+def _standing(newest_first: Iterable[_Row]) -> _Row | None:
+    waiting: _Row | None = None
+    for row in newest_first:
+        match State(row["state"]):
+            case State.WAITING:
+                waiting = waiting or row
+            case State.APPROVED:
+                return row
+            case State.REJECTED:
+                return waiting or row
+            case State.SPENT:
+                return waiting
+    return waiting
+
+
+def asked_already(connection: Connection, wanted: Confirmation, moment: Moment) -> Confirmation | None:
+    """Return the one that a person reads elsewhere, or has approved, of the same binding and target.
+
+    Two calls made at once each look what they would touch and find nothing asked for: only here one of them is first.
+    """
+    found = None if wanted.plan is None else by_binding(connection, wanted.binding, moment)
+    asked = found is not None and found.state is not State.REJECTED and found.target == wanted.target
+    return found if asked else None
 
 
 def for_operator(connection: Connection, moment: Moment) -> list[Confirmation]:
@@ -136,6 +180,9 @@ def _select(connection: Connection, condition: str, value: str) -> list[_Row]:
 
 def _confirmation(row: _Row) -> Confirmation:
     try:
+        facts = json.loads(row["facts"])
+        if (groups := facts.pop("groups", None)) is not None:
+            facts["groups"] = {name: Group(**group) for name, group in groups.items()}
         return Confirmation(
             handle=row["handle"],
             operation=row["operation"],
@@ -144,7 +191,7 @@ def _confirmation(row: _Row) -> Confirmation:
             state=State(row["state"]),
             by=row["decided_by"],
             plan=None if row["plan"] is None else json.loads(row["plan"]),
-            **json.loads(row["facts"]),
+            **facts,
         )
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         raise Damaged("a confirmation that is kept is not as it was written; it can only be asked for anew") from None

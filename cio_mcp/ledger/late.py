@@ -2,8 +2,9 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cio_mcp.ledger import stop
 from cio_mcp.ledger.chain import Record
@@ -55,20 +56,26 @@ class LateLedger:
         """Return the other operations of its tool that began at about the same time."""
         return await self.reached().alongside(operation, within=within, limit=limit)
 
+    async def was_called(
+        self, workspace: str, tools: Collection[str], arguments: Mapping[str, Any], *, within: float
+    ) -> bool:
+        """Say whether anybody's write by one of these tools began lately and may have done something."""
+        return await self.reached().was_called(workspace, tools, arguments, within=within)
+
     async def of_principal(self, principal: str, *, limit: int) -> Sequence[Record]:
         """Return the newest records of one principal."""
         return await self.reached().of_principal(principal, limit=limit)
 
-    async def ask(self, confirmation: Confirmation) -> None:
-        """Keep a confirmation."""
-        await self.reached().ask(confirmation)
+    async def ask(self, confirmation: Confirmation) -> Confirmation:
+        """Keep a confirmation, or return the one that was asked for already."""
+        return await self.reached().ask(confirmation)
 
     async def confirmation(self, handle: str) -> Confirmation | None:
         """Return a confirmation by its handle."""
         return await self.reached().confirmation(handle)
 
     async def waiting(self, binding: str) -> Confirmation | None:
-        """Return the newest confirmation of a binding that can still be used."""
+        """Return the confirmation of a binding that can still be used."""
         return await self.reached().waiting(binding)
 
     async def decide(self, handle: str, state: State, by: str) -> Confirmation:

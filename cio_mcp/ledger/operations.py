@@ -1,5 +1,6 @@
 """Writes from intent to end: each step is a record, and a line in the table that decisions are made from."""
 
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -123,6 +124,19 @@ def alongside(
     with closing(found):
         others = (_operation(row, vantage) for row in found)
         return list(islice((each for each in others if each.intent.tool == one.tool), limit))
+
+
+def was_called(
+    connection: Connection, workspace: str, tools: Collection[str], arguments: Mapping[str, Any], *, since: float
+) -> bool:
+    """Say whether a write by one of these tools, with these arguments, began since a tick and may have worked."""
+    found = connection.execute(
+        f"{_KNOWN} WHERE o.tick >= ? AND o.workspace = ? AND (o.ending IS NULL OR o.ending IN ('ok', 'unknown'))",
+        (since, workspace),
+    )
+    with closing(found):
+        intents = (_operation(row, None).intent for row in found)
+        return any(each.tool in tools and arguments.items() <= each.arguments.items() for each in intents)
 
 
 def alike(connection: Connection, fingerprint: str, *, since: float) -> list[Operation]:

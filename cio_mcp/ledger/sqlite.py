@@ -4,7 +4,7 @@ Everything runs in the caller's thread: a transaction takes a fraction of a mill
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -178,10 +178,18 @@ class SqliteLedger:
             vantage = self._vantage(connection)
             return operations.alongside(connection, vantage, operation, within=within, limit=limit)
 
-    async def ask(self, confirmation: Confirmation) -> None:
-        """Keep a confirmation until it is spent or expired."""
+    async def was_called(
+        self, workspace: str, tools: Collection[str], arguments: Mapping[str, Any], *, within: float
+    ) -> bool:
+        """Say whether anybody's write by one of these tools began lately and may have done something."""
+        with self._store.reading() as connection:
+            since = self._moment(connection).tick - within
+            return operations.was_called(connection, workspace, tools, arguments, since=since)
+
+    async def ask(self, confirmation: Confirmation) -> Confirmation:
+        """Keep a confirmation until it is spent or expired, or return the one that was asked for already."""
         with self._writing() as pen:
-            self._book.ask(pen, confirmation, self._advance(pen.connection))
+            return self._book.ask(pen, confirmation, self._advance(pen.connection))
 
     async def confirmation(self, handle: str) -> Confirmation | None:
         """Return a confirmation by its handle, whatever its state; None if there is none or it is long gone."""
@@ -189,7 +197,7 @@ class SqliteLedger:
             return confirmations.by_handle(connection, handle)
 
     async def waiting(self, binding: str) -> Confirmation | None:
-        """Return the newest confirmation of a binding that has not expired; None if that one was spent."""
+        """Return the confirmation of a binding that is to be decided, used or told as rejected."""
         with self._store.reading() as connection:
             return confirmations.by_binding(connection, binding, self._moment(connection))
 

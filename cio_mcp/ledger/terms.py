@@ -1,10 +1,11 @@
 """What a ledger keeps and what it is asked: the words that the pipeline and every kind of store share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+_MARK: Final = 8
 LONGEST_CALL: Final = 600
 """Seconds: no server can be set to let a call take longer."""
 
@@ -102,12 +103,36 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A part of the audience that somebody was shown, such as the people in one segment.
+
+    `people` is how many, `who` the marks of them (`marked`), None is not known; `segment` is the one they are in.
+    """
+
+    people: int | None = None
+    who: str | None = None
+    segment: int | None = None
+
+    @staticmethod
+    def marked(digests: Iterable[str]) -> str:
+        """Return the marks of keyed digests, of each the beginning: two of 10,000 people hardly ever share it."""
+        return "".join(sorted(each[:_MARK] for each in digests))
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """What stands for each of them; none if nobody knows who they are."""
+        who = self.who or ""
+        return frozenset(who[start : start + _MARK] for start in range(0, len(who), _MARK))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
     """A question that was asked about one call, and what became of it.
 
     `handle` is random and unguessable; `binding` is a keyed digest of tool, arguments, workspace and principal;
     `target` one of what was shown of the thing it would touch; `audience` the people it would reach, None if that
-    is not known. `expires_at` is in seconds since 1970. `plan` is kept only for a person who must read it elsewhere.
+    is not known; `groups` its parts by name, None in what an older version kept. `expires_at` is in seconds since 1970.
+    `plan` is kept only for a person who must read it elsewhere.
     """
 
     handle: str
@@ -122,6 +147,7 @@ class Confirmation:
     state: State = State.WAITING
     by: str = ""
     """Who approved or rejected it."""
+    groups: Mapping[str, Group] | None = None
     plan: Mapping[str, Any] | None = None
 
 
@@ -243,12 +269,24 @@ class Ledger(Protocol):
         """
         ...
 
+    async def was_called(
+        self, workspace: str, tools: Collection[str], arguments: Mapping[str, Any], *, within: float
+    ) -> bool:
+        """Say whether anybody's write by one of these tools began within so many seconds and may have done something.
+
+        It counts only if all these arguments were recorded among its own.
+        """
+        ...
+
     async def of_principal(self, principal: str, *, limit: int) -> Sequence[Mapping[str, Any]]:
         """Return the newest records of one principal, the newest first, unverified; only recent ones are looked at."""
         ...
 
-    async def ask(self, confirmation: Confirmation) -> None:
-        """Keep a confirmation until it is spent or expired."""
+    async def ask(self, confirmation: Confirmation) -> Confirmation:
+        """Keep a confirmation until it is spent or expired, and return it.
+
+        One with a plan is asked for once: if another of its binding and target waits or was approved, return that.
+        """
         ...
 
     async def confirmation(self, handle: str) -> Confirmation | None:
@@ -256,7 +294,11 @@ class Ledger(Protocol):
         ...
 
     async def waiting(self, binding: str) -> Confirmation | None:
-        """Return the newest confirmation of a binding that has not expired; None if that one was spent."""
+        """Return the confirmation of a binding that is to be decided, used or told as rejected.
+
+        The newest that has not expired, unless that one still waits and one before it was approved; None if it was
+        spent.
+        """
         ...
 
     async def decide(self, handle: str, state: State, by: str) -> Confirmation:

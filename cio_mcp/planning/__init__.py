@@ -2,6 +2,6 @@
 
 from cio_mcp.planning.inquiry import Look, Survey
 from cio_mcp.planning.plan import READ_LIVE, Plan, plan
-from cio_mcp.planning.survey import survey
+from cio_mcp.planning.survey import SECONDS, survey
 
-__all__ = ["READ_LIVE", "Look", "Plan", "Survey", "plan", "survey"]
+__all__ = ["READ_LIVE", "SECONDS", "Look", "Plan", "Survey", "plan", "survey"]

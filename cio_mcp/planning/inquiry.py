@@ -30,11 +30,26 @@ MOST_NAMES = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """A number of people; None if it is not known, and then `more_than` may say how many there are at least.
+
+    `who` are these people, each by all identifiers that Customer.io lists; None if that was not read. `segment` is the
+    one that they are in, if it is one.
+    """
+
+    people: int | None = None
+    more_than: int | None = None
+    who: frozenset[str] | None = None
+    segment: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """What was found out live about what a call would touch; JSON-able.
 
     `audience` counts the people whom it would reach or touch now, `of` all people there are; None is not known. With
     `combined` it only counts those of the segments that are named: how they are combined, nobody knows.
+    `groups` are the parts of the audience by their names, such as "people in segment 2", for a confirmation to bind.
     `facts` were computed by this server and stand in the order in which a person should read them; `names` are
     (what, text) with texts that others wrote. `target` is canonical JSON of what identifies the thing touched: if it
     differs, another thing would be touched. `unsure` says what could not be looked up, in this server's own words.
@@ -43,6 +58,7 @@ class Survey:
     audience: int | None = None
     of: int | None = None
     combined: bool = False
+    groups: Mapping[str, Count] = field(default_factory=dict[str, Count])
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     names: tuple[tuple[str, str], ...] = ()
     target: str = "{}"
@@ -86,12 +102,17 @@ _WHY: Mapping[type[CioError], tuple[str, bool]] = {
 
 
 class Inquiry:
-    """What a survey has found so far. After an error that every further look would meet, none is made."""
+    """What a survey has found so far. After an error that every further look would meet, none is made.
 
-    def __init__(self, look: Look) -> None:
+    If it `binds`, a confirmation will rest on it, so that who is in the audience is read as well.
+    """
+
+    def __init__(self, look: Look, *, binds: bool = False) -> None:
+        self.binds = binds
         self.audience: int | None = None
         self.of: int | None = None
         self.combined = False
+        self.groups: dict[str, Count] = {}
         self.facts: dict[str, Any] = {}
         self.target: dict[str, Any] = {}
         self._look = look
@@ -145,6 +166,7 @@ class Inquiry:
             audience=self.audience,
             of=self.of,
             combined=self.combined,
+            groups=self.groups,
             facts=self.facts,
             names=tuple(self._names),
             target=json.dumps(self.target, sort_keys=True, separators=(",", ":")),

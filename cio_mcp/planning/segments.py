@@ -4,8 +4,8 @@ from typing import Any
 
 from cio_mcp.catalog.segments import DeleteSegment, Members
 from cio_mcp.planning.answers import member, number, numbers, rows, word
-from cio_mcp.planning.audience import in_segment
-from cio_mcp.planning.inquiry import Inquiry
+from cio_mcp.planning.audience import in_segment, members
+from cio_mcp.planning.inquiry import Count, Inquiry
 
 _IDS_SHOWN = 10
 _NAMED = 4
@@ -24,7 +24,9 @@ async def deletion(params: DeleteSegment, inquiry: Inquiry) -> None:
     """Survey the deletion of a segment: who is in it, and which campaigns and newsletters use it."""
     if not await _segment(params.segment_id, inquiry):
         return
-    inquiry.audience = number(inquiry.facts.get("people_in_it_now"))
+    people = inquiry.audience = number(inquiry.facts.get("people_in_it_now"))
+    who = await members(inquiry, params.segment_id, people)
+    inquiry.groups[f"people in segment {params.segment_id}"] = Count(people=people, who=who, segment=params.segment_id)
     inquiry.target["used_by"] = await _users(params.segment_id, inquiry)
 
 

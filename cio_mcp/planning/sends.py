@@ -67,6 +67,7 @@ async def _filtered(recipients: dict[str, Any], inquiry: Inquiry) -> None:
     inquiry.facts["goes_to"] = "the people of a filter"
     count = await audience.matching(inquiry, "people of the filter", recipients)
     inquiry.audience = count.people
+    inquiry.groups["people of the filter"] = count
     if count.more_than:
         inquiry.facts["people_of_the_filter"] = f"more than {count.more_than:,}"
         inquiry.target["more_than"] = count.more_than

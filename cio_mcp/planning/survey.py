@@ -35,12 +35,14 @@ _SURVEYS: Mapping[str, Callable[[Any, Inquiry], Awaitable[None]]] = {
 }
 
 
-async def survey(endpoint: Endpoint, params: Params, look: Look, *, seconds: float = SECONDS) -> Survey:
-    """Find out what a call would touch now, by reads alone.
+async def survey(
+    endpoint: Endpoint, params: Params, look: Look, *, seconds: float = SECONDS, binds: bool = False
+) -> Survey:
+    """Find out what a call would touch now, by reads alone; if it `binds`, also who is in its audience.
 
     What cannot be looked up stands in `unsure` and is no error; neither is a tool of which nothing can be looked up.
     """
-    inquiry = Inquiry(look)
+    inquiry = Inquiry(look, binds=binds)
     with anyio.move_on_after(seconds) as time:
         if endpoint.name in _SURVEYS:
             await _SURVEYS[endpoint.name](params, inquiry)

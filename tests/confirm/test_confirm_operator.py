@@ -190,6 +190,24 @@ async def test_of_two_calls_that_wait_for_one_approval_none_is_told_of_a_no_that
     assert writes(sandbox) == []
 
 
+async def test_the_same_call_made_twice_at_once_asks_once(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    delete = ("delete_segment", {"segment_id": 2})
+    operations: list[str] = []
+    async with served(sandbox, tmp_path / "l.sqlite3", CIO_MCP_TIME_BUDGET="4") as house:
+
+        async def call() -> None:
+            operations.append((await house.call(*delete))["error"]["operation"])
+
+        async with anyio.create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(call)
+        assert len(set(operations)) == 1, operations
+        assert (await house.command("pending")).count("asked by") == 1
+        await house.command("approve", operations[0], "--yes")
+        assert "error" not in await house.call(*delete)
+    assert len(writes(sandbox)) == 1
+
+
 async def test_no_token_and_no_other_answer_replaces_the_operator(sandbox: RunningSandbox, tmp_path: Path) -> None:
     async with served(sandbox, tmp_path / "l.sqlite3", CIO_MCP_TIME_BUDGET="1") as house:
         operation = (await house.call(*DELETE))["error"]["operation"]

@@ -1,5 +1,6 @@
 """Which calls are asked about, by which way, and when a confirmation no longer fits."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from cio_mcp import gate
 from cio_mcp.catalog import CATALOG, Access, Endpoint, Gate
 from cio_mcp.consent import Way
 from cio_mcp.gate import Level, Mode
-from cio_mcp.ledger.terms import Confirmation, State
+from cio_mcp.ledger.terms import Confirmation, Group, State
 from tests.faults.arguments import ARGUMENTS
 
 KEPT = Confirmation(
@@ -107,11 +108,42 @@ def test_a_confirmation_says_why_it_cannot_be_used(kept: Confirmation | None, wh
      (None, None, False), (None, 5, True), (5, None, True)],
 )  # fmt: skip
 def test_an_audience_may_drift_by_a_twentieth(seen: int | None, found: int | None, *, changed: bool) -> None:
-    assert bool(gate.drifted(replace(KEPT, audience=seen), audience=found, target="t")) is changed
+    assert bool(gate.drifted(replace(KEPT, audience=seen), audience=found, target="t", groups={})) is changed
+
+
+def group(people: int | None, who: Iterable[str] | None) -> Group:
+    return Group(people=people, who=None if who is None else Group.marked(f"{each:>08}" for each in who))
+
+
+HUNDRED = group(100, map(str, range(100)))
+
+
+@pytest.mark.parametrize(
+    ("found", "changed"),
+    [
+        (HUNDRED, ""),
+        (group(100, map(str, range(2, 102))), ""),
+        (group(105, map(str, range(105))), ""),
+        (group(100, map(str, range(3, 103))), "of the 100 it 3 are not among them now, and 3 others are"),
+        (group(97, map(str, range(3, 100))), ""),
+        (group(90, map(str, range(90))), "the number of it was 100 and is now 90"),
+        (group(100, None), "who the it are is not known now"),
+        (group(None, None), "the number of it was 100 and is now not known"),
+        (None, "what it would touch is not what it was"),
+    ],
+)
+def test_each_part_of_an_audience_may_lose_and_gain_a_twentieth(found: Group | None, changed: str) -> None:
+    kept = replace(KEPT, groups={"it": HUNDRED})
+    assert gate.drifted(kept, audience=100, target="t", groups={"it": found} if found else {}) == changed
+
+
+def test_what_an_older_version_kept_is_compared_by_its_size() -> None:
+    assert KEPT.groups is None
+    assert not gate.drifted(KEPT, audience=100, target="t", groups={"it": HUNDRED})
 
 
 def test_another_target_is_another_question() -> None:
-    assert gate.drifted(KEPT, audience=100, target="another")
+    assert gate.drifted(KEPT, audience=100, target="another", groups={})
 
 
 @given(st.dictionaries(st.sampled_from(["id", "email"]), st.text(min_size=1, max_size=5), min_size=1))

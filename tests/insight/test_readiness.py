@@ -8,7 +8,7 @@ from cio_mcp.catalog.filters import audience
 from cio_mcp.insight.readiness import Broadcast, among, concerns, verdict
 from cio_mcp.insight.triggers import Errors, errors
 from cio_mcp.planning import Survey
-from cio_mcp.planning.audience import Count
+from cio_mcp.planning.inquiry import Count
 
 NOW = 1_700_000_000.0
 ACTION: dict[str, Any] = {"id": 7, "type": "email", "subject": "Hi", "body": "<p>", "sending_state": "automatic"}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cio_mcp.ledger.office import Office
-from cio_mcp.ledger.terms import Cap, Ledger, NotConfirmed, Overspent, State, Terms
+from cio_mcp.ledger.terms import Cap, Group, Ledger, NotConfirmed, Overspent, State, Terms
 from tests.ledger.book import DAY, HOUR, Calls, Clock, confirmation, opened
 from tests.ledger.worlds import kinds
 
@@ -171,6 +171,61 @@ async def test_the_newest_of_a_binding_that_is_not_over_is_the_one_waiting(ledge
     await ledger.decide("old", State.APPROVED, "operator root")
     await ledger.begin(Calls().intent(), Terms(confirmation="old", binding="binding-1"))
     assert await ledger.waiting("binding-1") is None
+
+
+async def test_a_person_is_asked_for_the_same_only_once(ledger: Ledger, clock: Clock, office: Office) -> None:
+    first = await ledger.ask(confirmation(clock, plan=PLAN))
+    assert await ledger.ask(confirmation(clock, handle="handle-2", plan=PLAN)) == first
+    await ledger.decide("handle-1", State.APPROVED, "operator root")
+    assert (await ledger.ask(confirmation(clock, handle="handle-2", plan=PLAN))).handle == "handle-1"
+    assert [each.handle for each in await office.for_operator()] == []
+    other = await ledger.ask(confirmation(clock, handle="handle-2", plan=PLAN, target="target-2"))
+    assert other.handle == "handle-2"
+    assert await kinds(office) == ["created", "asked", "approved", "asked"]
+
+
+@pytest.mark.parametrize("ending", [State.REJECTED, State.SPENT])
+async def test_after_a_no_and_after_it_was_used_a_person_is_asked_again(
+    ledger: Ledger, clock: Clock, ending: State
+) -> None:
+    await ledger.ask(confirmation(clock, plan=PLAN))
+    await ledger.decide("handle-1", State.REJECTED if ending is State.REJECTED else State.APPROVED, "operator root")
+    if ending is State.SPENT:
+        await ledger.begin(Calls().intent(), USE)
+    assert (await ledger.ask(confirmation(clock, handle="handle-2", plan=PLAN))).handle == "handle-2"
+
+
+async def test_a_client_is_asked_as_often_as_it_calls(ledger: Ledger, clock: Clock) -> None:
+    for handle in ("handle-1", "handle-2"):
+        assert (await ledger.ask(confirmation(clock, handle=handle))).handle == handle
+
+
+async def test_what_was_approved_comes_before_what_still_waits(ledger: Ledger, clock: Clock) -> None:
+    for handle, target in (("handle-1", "target-1"), ("handle-2", "target-2")):
+        await ledger.ask(confirmation(clock, handle=handle, target=target, plan=PLAN))
+    await ledger.decide("handle-1", State.APPROVED, "operator root")
+    found = await ledger.waiting("binding-1")
+    assert found is not None
+    assert found.handle == "handle-1"
+    await ledger.decide("handle-2", State.REJECTED, "operator root")
+    found = await ledger.waiting("binding-1")
+    assert found is not None
+    assert (found.handle, found.state) == ("handle-2", State.REJECTED)
+
+
+GROUPS = {"people in segment 2": Group(people=900, who="0123abcd" * 900, segment=2), "of the filter": Group()}
+
+
+async def test_who_was_shown_is_kept_until_it_is_over(ledger: Ledger, clock: Clock) -> None:
+    asked = confirmation(clock, groups=GROUPS)
+    await ledger.ask(asked)
+    assert await ledger.confirmation("handle-1") == asked
+    assert (await ledger.decide("handle-1", State.APPROVED, "operator root")).groups == GROUPS
+    clock.run(601)
+    await ledger.ask(confirmation(clock, handle="handle-2"))
+    over = await ledger.confirmation("handle-1")
+    assert over is not None
+    assert (over.groups, over.audience) == (None, 142)
 
 
 async def test_one_that_is_long_past_is_forgotten(ledger: Ledger, clock: Clock) -> None:

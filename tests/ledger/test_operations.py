@@ -333,6 +333,33 @@ async def test_calls_alongside_are_those_of_the_tool_that_may_have_done_somethin
     assert [each.intent.operation for each in await ledger.alongside(operation, within=35, limit=1)] == [early]
 
 
+@pytest.mark.parametrize("outcome", [None, OK, UNKNOWN])
+async def test_a_write_that_may_have_done_something_is_found_by_its_tool_and_arguments(
+    ledger: Ledger, calls: Calls, clock: Clock, outcome: Outcome | None
+) -> None:
+    async def found(workspace: str = "77", within: float = 30, **arguments: Any) -> bool:
+        return await ledger.was_called(workspace, {"add_people_to_segment"}, arguments, within=within)
+
+    call = calls.intent(tool="add_people_to_segment", arguments={"segment_id": 2, "ids": ["hmac:1"]})
+    assert not await found(segment_id=2)
+    await ledger.begin(call, Terms())
+    if outcome:
+        await ledger.conclude(call, outcome)
+    clock.run(20)
+    assert await found(segment_id=2)
+    assert not await found(segment_id=3)
+    assert not await found(workspace="78", segment_id=2)
+    assert not await found(within=10, segment_id=2)
+    assert not await ledger.was_called("77", {"send_push"}, {}, within=30)
+
+
+async def test_a_write_that_failed_has_done_nothing(ledger: Ledger, calls: Calls) -> None:
+    call = calls.intent(tool="add_people_to_segment", arguments={"segment_id": 2})
+    await ledger.begin(call, Terms())
+    await ledger.conclude(call, FAILED)
+    assert not await ledger.was_called("77", {"add_people_to_segment"}, {"segment_id": 2}, within=30)
+
+
 async def test_what_a_call_made_is_kept_with_its_outcome_or_with_how_it_was_settled(
     ledger: Ledger, calls: Calls
 ) -> None:

@@ -5,7 +5,7 @@ with an intent (repeat, caps, confirmation, stop) is decided alone. Time is the 
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -125,9 +125,9 @@ class PostgresLedger:
         await self._thread(self._store.recover)
         await self._writing(work)
 
-    async def ask(self, confirmation: Confirmation) -> None:
-        """Keep a confirmation until it is spent or expired."""
-        await self._writing(lambda pen, standing: self._book.ask(pen, confirmation, standing.moment))
+    async def ask(self, confirmation: Confirmation) -> Confirmation:
+        """Keep a confirmation until it is spent or expired, or return the one that was asked for already."""
+        return await self._writing(lambda pen, standing: self._book.ask(pen, confirmation, standing.moment))
 
     async def decide(self, handle: str, state: State, by: str) -> Confirmation:
         """Approve or reject a confirmation that is waiting; raises NotConfirmed when it cannot be."""
@@ -179,12 +179,23 @@ class PostgresLedger:
 
         return await self._consulting(work)
 
+    async def was_called(
+        self, workspace: str, tools: Collection[str], arguments: Mapping[str, Any], *, within: float
+    ) -> bool:
+        """Say whether anybody's write by one of these tools began lately and may have done something."""
+
+        def work(session: Session) -> bool:
+            since = tables.standing(session).moment.tick - within
+            return operations.was_called(session, workspace, tools, arguments, since=since)
+
+        return await self._reading(work)
+
     async def confirmation(self, handle: str) -> Confirmation | None:
         """Return a confirmation by its handle, whatever its state; None if there is none or it is long gone."""
         return await self._reading(lambda session: confirmations.by_handle(session, handle))
 
     async def waiting(self, binding: str) -> Confirmation | None:
-        """Return the newest confirmation of a binding that has not expired; None if that one was spent."""
+        """Return the confirmation of a binding that is to be decided, used or told as rejected."""
 
         def work(session: Session) -> Confirmation | None:
             return confirmations.by_binding(session, binding, tables.standing(session).moment)
