@@ -8,6 +8,7 @@ from cio_mcp.catalog.endpoint import Access, Endpoint, Gate
 from cio_mcp.catalog.params import Params
 from cio_mcp.consent import Way
 from cio_mcp.ledger.terms import Confirmation, Group, State
+from cio_mcp.policy import reach
 
 CONFIRMATION_SECONDS = 600.0
 """Ten minutes: long enough to read a plan, too short for what it says to grow stale."""
@@ -65,7 +66,9 @@ def reasons(endpoint: Endpoint, params: Params, *, crowd: int) -> tuple[str, ...
         found.append(_why_asked(endpoint))
     elif endpoint.gate is Gate.ITEMS and access is Access.DESTRUCTIVE:
         found.append("an item of it deletes, suppresses or merges")
-    if (people := params.people()) > crowd:
+    if (people := reach.named(endpoint, params)) is None:
+        found.append("it writes out addresses that cannot be counted")
+    elif people > crowd:
         found.append(f"it names {people:,} people at once, more than {crowd:,}")
     return tuple(found)
 

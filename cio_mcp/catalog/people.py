@@ -1,13 +1,14 @@
 """People: create, update, merge, suppress and delete profiles; their devices and events (Track API v1)."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 from typing_extensions import override
 
 from cio_mcp.catalog.endpoint import Access, Area, Bucket, Effect, Gate, Key, Repeat
 from cio_mcp.catalog.fields import (
+    EVENT_DATA_BYTES,
     Attributes,
     DeviceToken,
     Email,
@@ -36,6 +37,8 @@ PERSON = "id, email or cio_<cio_id>"
 
 class Event(Params):
     """What every event carries."""
+
+    most_people: ClassVar[int] = EVENT_DATA_BYTES  # written down in data.recipient: more than fit
 
     name: EventName = Field(description="≤100 bytes")
     type: EventType | None = Field(None, description="Default event")

@@ -12,6 +12,7 @@ from cio_mcp.catalog.people import DeleteDevice, DeletePerson, MergePeople, Supp
 from cio_mcp.catalog.variants import access_of
 from cio_mcp.planning.answers import member, moment, rows, word
 from cio_mcp.planning.inquiry import Inquiry
+from cio_mcp.policy.items import touch_of
 
 MOST_ITEMS = 3
 """Items of a batch whose people are looked up."""
@@ -63,7 +64,7 @@ async def entity(params: ApplyEntity | ApplyBatch, inquiry: Inquiry) -> None:
     """Survey items: how many of what, and for the first destructive ones the people they would touch."""
     items = items_of(params)
     harmful = [(place, item) for place, item in enumerate(items) if access_of(item) is Access.DESTRUCTIVE]
-    inquiry.audience = len(set(_touched(items)))
+    inquiry.audience = _audience(items)
     inquiry.facts["items"] = len(items)
     inquiry.facts["by_action"] = dict(Counter(f"{item['type']} {item['action']}" for item in items))
     inquiry.facts["items_that_cannot_be_undone"] = len(harmful)
@@ -81,6 +82,13 @@ async def entity(params: ApplyEntity | ApplyBatch, inquiry: Inquiry) -> None:
             f"people of the other {len(people) - MOST_ITEMS:,} such items: only the first {MOST_ITEMS} are looked up, "
             "and that others changed goes unseen."
         )
+
+
+def _audience(items: Iterable[Mapping[str, Any]]) -> int | None:
+    """Count the people whom items change and the addresses that events write out; None if one cannot be counted."""
+    written = [touch.count for item in items if (touch := touch_of(item)) and touch.written]
+    beside = [None if count is None else count - 1 for count in written]
+    return None if None in beside else len(set(_touched(items))) + sum(filter(None, beside))
 
 
 def _touched(items: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from cio_mcp.catalog.endpoint import Endpoint
 from cio_mcp.catalog.params import Params
 from cio_mcp.planning import collections, people, segments, sends, webhooks
 from cio_mcp.planning.inquiry import Inquiry, Look, Survey
+from cio_mcp.policy import reach
 
 SECONDS = 20.0
 """What is not known by then is said to be unknown: a person waits for the plan."""
@@ -47,7 +48,7 @@ async def survey(
         if endpoint.name in _SURVEYS:
             await _SURVEYS[endpoint.name](params, inquiry)
         else:
-            inquiry.audience = params.people() or None
+            inquiry.audience = reach.named(endpoint, params) or None
     if time.cancelled_caught:
         inquiry.remark(f"the rest: it could not be looked up within {seconds:.0f} seconds.")
     return inquiry.survey()

@@ -53,6 +53,16 @@ def total(found: Iterable[Touch]) -> int | None:
     return None if None in counts else sum(count for count in counts if count is not None)
 
 
+def named(endpoint: Endpoint, params: Params) -> int | None:
+    """Return how many people a write names or writes the addresses of; None if it writes some that cannot be counted.
+
+    Whom it reaches beside these, such as all who are related to an object, no argument tells.
+    """
+    told = [touch for touch in touches(endpoint, params) if touch.written or touch.count is not None]
+    written = total(told)
+    return None if written is None else max(params.people(), written)
+
+
 def _of_send(params: Params) -> tuple[Touch, ...]:
     touch = ANYBODY
     match params:

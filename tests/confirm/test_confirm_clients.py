@@ -12,7 +12,7 @@ from cio_mcp.sandbox import RunningSandbox
 from tests.confirm.conftest import Open
 from tests.confirm.people import ANSWERS, Somebody
 from tests.confirm.test_gate_rules import ASKED
-from tests.faults.arguments import ARGUMENTS, DELETE, IDENTIFY
+from tests.faults.arguments import ARGUMENTS, DELETE, EVENT, IDENTIFY
 from tests.faults.rig import Called, Rig
 
 pytestmark = pytest.mark.anyio
@@ -215,6 +215,23 @@ async def test_more_than_can_be_read_is_asked_of_nobody(open_rig: Open, sandbox:
     assert called.code == "invalid_arguments"
     assert "in batches of at most 50" in called.error["message"]
     assert (somebody.questions, writes(sandbox)) == ([], [])
+
+
+async def test_an_event_to_many_is_asked_about_and_counted_in_its_plan(open_rig: Open, sandbox: RunningSandbox) -> None:
+    many = ", ".join(f"p{number}@example.com" for number in range(150))
+    for tool, call in {
+        "track_event": {"identifier": "1", "name": "seen", "data": {"recipient": many}},
+        "apply_entity": EVENT | {"attributes": {"recipient": many}},
+    }.items():
+        async with open_rig() as rig:
+            asked = await rig.call(tool, call)
+            assert asked.code == "confirmation_needed"
+            assert "because it names 150 people at once" in asked.error["message"]
+            assert asked.error["plan"]["audience"] == 150
+            assert writes(sandbox) == []
+            assert (await rig.call(tool, call | {"confirm_token": asked.error["confirm_token"]})).code is None
+            assert len(writes(sandbox)) == 1
+        sandbox.app.state.journal.clear()
 
 
 # -- what changes while somebody thinks ------------------------------------------------------------------

@@ -65,6 +65,36 @@ def test_more_people_than_the_crowd_are_asked_about() -> None:
     assert why("apply_batch", {"batch": batch}, crowd=3)
 
 
+MANY = ", ".join(f"p{number}@example.com" for number in range(150))
+SEEN = {"name": "seen", "data": {"recipient": MANY}}
+
+
+@pytest.mark.parametrize(
+    ("tool", "call"),
+    [
+        ("track_event", {"identifier": "1"} | SEEN),
+        ("track_event", {"identifier": "1", "name": "seen", "data": {"Recipient": MANY}}),
+        ("track_anonymous_event", SEEN),
+        ("apply_entity", PERSON | {"action": "event", "name": "seen", "attributes": SEEN["data"]}),
+        ("apply_batch", {"batch": [PERSON | {"action": "event", "name": "seen", "attributes": SEEN["data"]}]}),
+    ],
+)
+def test_an_event_counts_for_everybody_whose_address_it_writes_down(tool: str, call: dict[str, Any]) -> None:
+    assert why(tool, call) == ("it names 150 people at once, more than 100",)
+    assert not why(tool, call, crowd=150)
+
+
+@pytest.mark.parametrize("recipient", ["nobody", 'an "unclosed <a@example.com>', ["a@example.com"]])
+def test_recipients_that_cannot_be_counted_are_many(recipient: object) -> None:
+    call = {"identifier": "1", "name": "seen", "data": {"recipient": recipient}}
+    assert why("track_event", call, crowd=10_000) == ("it writes out addresses that cannot be counted",)
+
+
+def test_whom_an_object_is_related_to_already_names_nobody() -> None:
+    company = {"type": "object", "action": "identify", "identifiers": {"object_type_id": "1", "object_id": "acme"}}
+    assert not why("apply_entity", company)
+
+
 @pytest.mark.parametrize(
     ("mode", "way", "has_token", "level"),
     [
