@@ -199,10 +199,10 @@ def test_no_member_is_lost_whatever_its_name_becomes(members: dict[str, int]) ->
 
 def test_many_names_that_become_one_cost_no_time() -> None:
     hidden = ["".join("\u202e" if number >> bit & 1 else r"\u{202e}" for bit in range(14)) for number in range(2**14)]
-    started = time.monotonic()
+    started = time.thread_time()
     read = read_json(json.dumps(dict.fromkeys(hidden, 1)).encode())
     assert len(read) == 2**14
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 SEEN = [

@@ -248,7 +248,7 @@ async def test_stop_reaches_a_running_server_at_once_and_survives_its_restart(
         stopped = await house.call(*write)
         assert stopped["error"]["code"] == "writes_stopped"
         assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", stopped["error"]["stopped_since"])
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 3
         assert (await house.call("list_segments", {}))["segments"]
     async with served(sandbox, ledger) as house:
         assert (await house.call(*write))["error"]["code"] == "writes_stopped"

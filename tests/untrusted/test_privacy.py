@@ -240,7 +240,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_text_of_a_megabyte_costs_seconds_at_most(text: str) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     masked({"note": text, "customer_id": "1", "data": {"a": text}}, CLOSED)
     masked({"note": text}, GRANTED)
-    assert time.monotonic() - started < 10
+    assert time.thread_time() - started < 10
