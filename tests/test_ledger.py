@@ -208,7 +208,7 @@ REDACTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (
         "search_people",
         {"filter": {"attribute": {"field": "age", "operator": "eq", "value": PERSONAL}}},
-        {"filter": "<1 member>"},
+        {"filter": {"attribute": "<3 members>"}},
     ),
 ]
 
