@@ -1,6 +1,7 @@
 """Ledgers whose records a test can read."""
 
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ class MemoryLedger(SqliteLedger):
     """The ledger of trials, and what it holds of calls; with a path others can share it."""
 
     def __init__(self, now: Callable[[], float] = time.time, path: Path | None = None) -> None:
-        super().__init__(Store.open(path, read(now, None)), now=now)
+        store = Store.open(path, read(now, None))
+        super().__init__(store, now=now)
+        weakref.finalize(self, store.close)  # Python 3.13 warns of what nobody closes
         self._forgotten = self.head().seq
 
     @property
