@@ -118,7 +118,7 @@ class Caller:
     person: Person = NOBODY
     waiting: Callable[[float], Awaitable[None]] = _nobody
     standing: StandingCheck = in_good_standing
-    """Looked at before a write is recorded, and again before it leaves: its token may have ended while it waited."""
+    """Looked at once a person was asked, and before a write leaves: its token may have ended while it waited."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -266,7 +266,7 @@ class Pipeline:
             call.planned = True
             return passage
         self._decided(call, params)  # somebody may have thought until the quiet hours began
-        if ended := await call.caller.standing():
+        if why and (ended := await call.caller.standing()):  # and while they did: else it is looked at as it leaves
             raise ended
         call.intent = replace(
             call.intent,

@@ -35,7 +35,7 @@ async def matching(inquiry: Inquiry, what: str, wanted: Mapping[str, Any], *, pa
         found += listed
         following = seen.data.get("next")
         if not following or not isinstance(following, str):
-            return Count(people=len(found), who=_identified(found))
+            return Count(people=len(found), who=_identified(found) if inquiry.binds else None)
         start = {"start": following}
     return Count(more_than=len(found))
 

@@ -104,7 +104,7 @@ _WHY: Mapping[type[CioError], tuple[str, bool]] = {
 class Inquiry:
     """What a survey has found so far. After an error that every further look would meet, none is made.
 
-    If it `binds`, a confirmation will rest on it, so that who is in the audience is read as well.
+    If it `binds`, a confirmation will rest on it, so that who is in the audience is kept as well.
     """
 
     def __init__(self, look: Look, *, binds: bool = False) -> None:
